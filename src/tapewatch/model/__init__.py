@@ -1,0 +1,1 @@
+"""Frozen values that travel between the parts: ticks, signals, alerts, errors. Imports nothing of ours."""

@@ -1,0 +1,27 @@
+"""Ids that do not depend on how the tape is stored, cut or dealt to shards."""
+
+import hashlib
+
+
+def _digest(*parts: object) -> str:
+    text = "\x1f".join(str(p) for p in parts)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def alert_id(venue: str, symbol: str, rule: str, rule_version: str, direction: str, ts_event_ns: int, k: int) -> str:
+    """32 hex digits of BLAKE2b over what makes an episode the episode that it is.
+
+    `ts_event_ns` and `k` are those of the tick that began it; k counts the earlier accepted ticks of that venue and
+    symbol with the same time. An alert opened by a timer has the deadline as its time and k = -1.
+    """
+    return _digest("alert", venue, symbol, rule, rule_version, direction, ts_event_ns, k)
+
+
+def incident_id(venue: str, symbol: str, category: str, onset_ns: int, k: int) -> str:
+    """32 hex digits naming an incident by its first alert's onset; price and data-quality incidents are apart."""
+    return _digest("incident", venue, symbol, category, onset_ns, k)
+
+
+def signal_id(venue: str, symbol: str, rule: str, rule_version: str, direction: str, ts_event_ns: int, k: int) -> str:
+    """32 hex digits naming one tick on which one rule fired in one direction."""
+    return _digest("signal", venue, symbol, rule, rule_version, direction, ts_event_ns, k)

@@ -1,0 +1,22 @@
+"""Venue and symbol: where something trades and its name there."""
+
+import msgspec
+
+
+class Instrument(msgspec.Struct, frozen=True, order=True):
+    """One symbol on one venue: `XNAS` (ISO 10383) for stocks, CCXT names (`binance`) for crypto venues."""
+
+    venue: str
+    symbol: str
+
+    def __str__(self) -> str:
+        return f"{self.venue}:{self.symbol}"
+
+
+def default_venue(symbol: str) -> str:
+    """The venue taken where nobody named one: `binance` for a pair with a slash, else `XNAS`.
+
+    >>> default_venue("BTC/USDT"), default_venue("TSLA")
+    ('binance', 'XNAS')
+    """
+    return "binance" if "/" in symbol else "XNAS"

@@ -1,0 +1,34 @@
+"""A signal: one tick on which a rule fired, with the numbers that explain it."""
+
+from typing import Literal
+
+import msgspec
+
+Direction = Literal["rise", "drop", "none"]
+Detail = float | int | str | bool | None
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """What topic `alerts` and index `signals-*` carry. `provisional` signals may be confirmed or withdrawn later."""
+
+    signal_id: str
+    alert_id: str | None  # the episode that it opened or was absorbed by; None while provisional or for evidence only
+    rule: str
+    rule_version: str
+    detector: str
+    venue: str
+    symbol: str
+    direction: Direction
+    timestamp: str  # RFC 3339, event time
+    ts_event_ns: int
+    k: int
+    provisional: bool
+    price: float
+    score: float
+    statistic: str  # what `value` and `threshold` measure
+    value: float
+    threshold: float
+    change_pct: float | None
+    details: dict[str, Detail]
+    offset: int  # provenance: where in the tape
+    timestamp_detection: str | None = None  # stamped at commit

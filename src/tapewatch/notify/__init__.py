@@ -1,0 +1,1 @@
+"""Notification: one notice when an incident opens, worsens, resolves. One file a channel."""

@@ -1,0 +1,1 @@
+"""Reports: content, and one file a format."""

@@ -1,0 +1,1 @@
+"""Stores: where state, alerts, cases, tasks and history are kept. One file a store."""

@@ -1,0 +1,272 @@
+"""Ports of everything that is kept: shard state with its outbox, alerts, cases, notices' ledger, tasks, tick history.
+
+All methods are blocking and may be called from several threads. All raise RetryableError where the store is busy or
+out of reach.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
+from tapewatch.model.bars import Bars
+from tapewatch.model.signals import Signal
+from tapewatch.model.ticks import DeadLetter, Fate, TickBatch
+
+OutboxKind = Literal["signal", "alert", "dead", "audit"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """One row of a shard's state. `key` is opaque to the store: `VENUE|SYMBOL|part`, or `*|part` for the shard's own."""
+
+    key: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """Something detected that has to reach its sink: JSON of a Signal, Alert, DeadLetter or AuditEntry."""
+
+    kind: OutboxKind
+    key: str  # canonical symbol: the key on the tape and on what is published
+    payload: bytes
+    seq: int = 0  # given by the store, rising by one a shard
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One batch's whole effect on a shard. `start` must be the stored `next`; `end` becomes it."""
+
+    shard: str
+    incarnation: str
+    fingerprint: str
+    epoch: int
+    start: int
+    end: int
+    rows: Sequence[StateRow]
+    outbox: Sequence[OutboxEntry]
+    fates: dict[Fate, int]  # how many records of [start, end) met which fate; the store keeps the sums
+
+
+@dataclass(frozen=True, slots=True)
+class ShardHead:
+    """Where a shard stands, without its rows."""
+
+    shard: str
+    incarnation: str
+    fingerprint: str
+    epoch: int
+    next: int
+    fates: dict[Fate, int] = field(default_factory=dict)
+
+
+class ShardStore(Protocol):
+    """State, outbox and offset of shards, changed together or not at all."""
+
+    def claim(self, shard: str, incarnation: str, fingerprint: str) -> tuple[ShardHead, list[StateRow]]:
+        """Take a shard over: create it empty at next = 0 with the given incarnation and fingerprint if it is new;
+        else leave incarnation and fingerprint as stored. Raise the epoch by one. Return the head and all rows."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Do all of it or raise CommitRefusedError with the first check that fails, in the order incarnation,
+        fingerprint, epoch, start. All checks come before the first write."""
+        ...
+
+    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
+        """The oldest undelivered entries in order; repeated until `ack`."""
+        ...
+
+    def ack(self, shard: str, seq: int) -> None:
+        """Delete the entries up to and including `seq`."""
+        ...
+
+    def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
+        """Change the rules at `commit.start == commit.end == next`: like `commit`, and drop every row that is not in
+        `commit.rows`, and store the new fingerprint. One compare-and-set."""
+        ...
+
+
+class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of a page of alerts, signals or incidents; None means any. Times are the onset's (signals: the tick's),
+    `from_ns` inclusive, `to_ns` exclusive."""
+
+    from_ns: int | None = None
+    to_ns: int | None = None
+    venue: str | None = None
+    symbol: str | None = None
+    severity: list[str] | None = None
+    rule: list[str] | None = None
+    direction: list[str] | None = None
+    state: list[str] | None = None
+    category: list[str] | None = None
+    incident_id: str | None = None
+    alert_id: str | None = None
+    newest_first: bool = True
+    limit: int = 100
+    after: tuple[int, str] | None = None  # (onset_ns, id) of the last item seen: the cursor
+
+
+class AlertStore(Protocol):
+    """Alerts (one record an id: the newest revision), their signals, and the incidents folded from them."""
+
+    def upsert(self, alerts: Sequence[Alert], signals: Sequence[Signal]) -> list[Alert]:
+        """Write the alerts whose revision is above the stored one, in order; return those that took effect. Signals are
+        written once by `signal_id`. Each effect gets the next number of the change log that `changes` reads."""
+        ...
+
+    def page(self, query: AlertQuery) -> list[Alert]:
+        """At most `query.limit` alerts in the stable order (onset_ns, alert_id), after the cursor."""
+        ...
+
+    def signals(self, query: AlertQuery) -> list[Signal]:
+        """At most `query.limit` signals in the order (ts_event_ns, signal_id), after the cursor."""
+        ...
+
+    def incidents(self, query: AlertQuery) -> list[Incident]:
+        """At most `query.limit` incidents in the order (onset_ns, incident_id), after the cursor."""
+        ...
+
+    def changes(self, after: int, limit: int) -> list[tuple[int, Alert]]:
+        """Alert revisions in the order in which they took effect, numbered from 1 without holes: what SSE streams.
+
+        Old entries may have been removed by retention; the caller sees that where the first number is not after + 1.
+        """
+        ...
+
+
+class CaseStore(Protocol):
+    """What people did. Written by people's requests only, never by the engine."""
+
+    def cases(self, alert_ids: Sequence[str]) -> dict[str, Case]:
+        """The cases that exist among `alert_ids`."""
+        ...
+
+    def put(self, case: Case, entry: AuditEntry) -> AuditEntry:
+        """Store `case` if the stored version is case.version - 1 (0 where there is none), and append `entry` (its seq
+        is given here) in the same step; CommitRefusedError("version", ...) where it is not. `entry` alone may be
+        appended through `audit_append`."""
+        ...
+
+    def audit_append(self, entry: AuditEntry) -> AuditEntry:
+        """Append; returns the entry with its seq."""
+        ...
+
+    def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
+        """Entries in order, after seq `after`."""
+        ...
+
+
+LedgerState = Literal["pending", "done", "dead"]
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One notice to one recipient through one channel; the key is (alert_id, revision, channel, recipient)."""
+
+    alert_id: str
+    revision: int
+    channel: str
+    recipient: str
+    state: LedgerState = "pending"
+    attempts: int = 0
+    next_try_ns: int = 0
+    last_error: str | None = None
+    notice: bytes = b""  # JSON of the notice, so that it can be sent again after a restart
+
+
+class NoticeLedger(Protocol):
+    """Which notices are owed, sent or given up."""
+
+    def owe(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """Insert the rows that are new by key; return those."""
+        ...
+
+    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
+        """Pending rows whose `next_try_ns` has come, oldest first."""
+        ...
+
+    def settle(self, row: LedgerRow) -> None:
+        """Overwrite the row of the same key."""
+        ...
+
+
+TaskStatus = Literal["queued", "running", "done", "failed"]
+
+
+class ReportTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that is made in the background; survives a restart (running ones start again)."""
+
+    task_id: str
+    status: TaskStatus
+    created_ns: int
+    updated_ns: int
+    request: bytes  # JSON of the report's request
+    recipient_email: str | None = None
+    file_name: str | None = None
+    media_type: str | None = None
+    error: str | None = None
+    attempts: int = 0
+    emailed: bool = False
+
+
+class TaskStore(Protocol):
+    """Report tasks and their files."""
+
+    def put(self, task: ReportTask, content: bytes | None = None) -> None:
+        """Insert or overwrite by task_id; `content` is the finished file."""
+        ...
+
+    def get(self, task_id: str) -> ReportTask | None: ...
+
+    def content(self, task_id: str) -> bytes | None: ...
+
+    def claim(self, now_ns: int) -> ReportTask | None:
+        """The oldest queued task, set to running (attempts + 1) in the same step; None where there is none."""
+        ...
+
+    def requeue_running(self) -> int:
+        """At start-up: running tasks become queued again; returns how many."""
+        ...
+
+
+class DeadLetterStore(Protocol):
+    """Records that could not be read."""
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Insert by (source, offset); repeats change nothing."""
+        ...
+
+    def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
+        """Numbered, in the order in which they came."""
+        ...
+
+
+class TickHistory(Protocol):
+    """All readable ticks of the tape, for analysis, charts and backtests."""
+
+    def append(self, ticks: TickBatch, fates: NDArray[np.int8], start: int, end: int) -> None:
+        """Take the records [start, end) (heartbeats are left out). May buffer; `archived` tells what is durable.
+
+        A range that begins below what it already took is cut, so that a replay after a crash writes nothing twice.
+        """
+        ...
+
+    def flush(self) -> int:
+        """Make everything taken so far durable; return `archived`: the offset below which nothing can be lost."""
+        ...
+
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
+        """Bars of `interval_ns` of the symbol whose start lies in [from_ns, to_ns), from judged ticks only.
+
+        Bars in the history that are longer than `interval_ns` are given as they are.
+        """
+        ...
+
+    def scan(self, from_ns: int, to_ns: int) -> Iterator[TickBatch]:
+        """All ticks of all symbols in event-time order, in batches."""
+        ...

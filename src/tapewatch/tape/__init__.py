@@ -1,0 +1,1 @@
+"""The log: codecs, segment file, memory, dead letters."""
