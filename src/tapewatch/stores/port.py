@@ -162,7 +162,7 @@ class CaseStore(Protocol):
         ...
 
 
-LedgerState = Literal["pending", "done", "dead"]
+LedgerState = Literal["pending", "done", "dead", "suppressed"]  # suppressed: muted, `last_error` says why
 
 
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
