@@ -138,6 +138,8 @@ def accepts(annotation: Any) -> str:
     members = [part for part in alternatives(annotation) if part is not NoneType]
     if any(_is_struct(part) for part in members):
         return "a table"
+    if len(members) == 1 and get_origin(members[0]) is Literal:  # msgspec would sort the values
+        return "one of " + ", ".join(str(value) for value in get_args(members[0]))
     return _words(mi.type_info(annotation))
 
 

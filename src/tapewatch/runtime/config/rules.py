@@ -1,0 +1,107 @@
+"""Rules files: read, checked with file and line, compiled into a `RuleSet`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tapewatch.detection.registry import detectors
+from tapewatch.detection.rules import Rule, RuleSet, compile_rule, compile_rules
+from tapewatch.model.errors import InputError
+from tapewatch.runtime.config.check import Checker, missing
+from tapewatch.runtime.config.problems import Problem, did_you_mean, refuse
+from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.config.tomlfile import TomlFile, parse_toml, read_toml
+
+_PRESETS = "tapewatch.presets"
+
+
+class RulesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a rules file says. The name stands in reports and in the audit."""
+
+    name: str
+    text: str = ""
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRules:
+    """A checked rule set, the disabled rules with it, and where it came from."""
+
+    rules: RuleSet
+    declared: tuple[Rule, ...]
+    text: str
+    source: str  # `preset default` or the file's path
+
+
+def preset_names() -> tuple[str, ...]:
+    """The rule sets that come with tapewatch."""
+    files = resources.files(_PRESETS).iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
+
+
+def load_rules(settings: RulesSettings) -> LoadedRules:
+    """The rules that the settings name: a file, else a preset. Relative paths are relative to the current folder.
+
+    InputError has one line for each thing that is wrong, with file and line.
+    """
+    return load_rules_file(settings.file) if settings.file is not None else load_preset(settings.preset)
+
+
+def load_preset(name: str) -> LoadedRules:
+    """A rule set that comes with tapewatch, by name."""
+    names = preset_names()
+    if name not in names:
+        raise InputError(f"there is no preset {name!r}{did_you_mean(name, names)}")
+    text = resources.files(_PRESETS).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return _compile(parse_toml(text, f"{name}.toml"), f"preset {name}")
+
+
+def load_rules_file(path: Path) -> LoadedRules:
+    """The rules of one TOML file."""
+    return _compile(read_toml(path), str(path))
+
+
+def _compile(file: TomlFile, source: str) -> LoadedRules:
+    checker = Checker(file.where, _no_custom_types, lax=False)
+    refuse([*checker.table(file.data, (RulesFile,)), *missing(file.data, (RulesFile,), file.where)])
+    document = msgspec.convert(file.data, RulesFile)
+    refuse(list(_problems(file, document, checker)))
+    return LoadedRules(compile_rules(document.name, document.rules), document.rules, document.text, source)
+
+
+def _problems(file: TomlFile, document: RulesFile, checker: Checker) -> Iterator[Problem]:
+    """What is wrong with rules whose keys are right: detector, parameters, values that do not go together, names."""
+    if not document.rules:
+        yield Problem(file.name, "has no rules; each begins with [[rules]]")
+    known = detectors()
+    first: dict[str, str] = {}
+    for index, rule in enumerate(document.rules):
+        here = ("rules", index)
+        if rule.name in first:
+            yield Problem(file.where((*here, "name")), f"rule {rule.name!r} is already at {first[rule.name]}")
+        first.setdefault(rule.name, file.where((*here, "name")))
+        if rule.detector not in known:
+            text = f"rule {rule.name!r}: unknown detector {rule.detector!r}{did_you_mean(rule.detector, known)}"
+            yield Problem(file.where((*here, "detector")), text)
+            continue
+        struct = known[rule.detector].params
+        wrong = [
+            *checker.table(rule.params, (struct,), (*here, "params")),
+            *missing(rule.params, (struct,), file.where, (*here, "params")),
+        ]
+        yield from wrong or _compile_problems(file, index, rule)
+
+
+def _compile_problems(file: TomlFile, index: int, rule: Rule) -> Iterator[Problem]:
+    try:
+        compile_rule(rule)
+    except InputError as error:
+        yield Problem(file.where(("rules", index)), str(error))
+
+
+def _no_custom_types(wanted: type, value: Any) -> Any:  # Any: msgspec's decoding hook
+    raise TypeError(f"{wanted.__name__} has no place in a rules file (got {type(value).__name__})")
