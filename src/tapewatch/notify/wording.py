@@ -1,0 +1,72 @@
+"""What a notice says, once for all channels. Symbols and texts come from feeds: hostile until cleaned here."""
+
+import unicodedata
+
+from tapewatch.model.times import format_rfc3339
+from tapewatch.notify.port import Notice
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})  # controls, bidi overrides, zero width, line separators
+
+
+def clean(text: str, limit: int = 1_000) -> str:
+    """One line without control or invisible characters, of at most `limit` characters.
+
+    So that nothing from a feed can break a header, drive a terminal, or make a text read otherwise than it is.
+
+    >>> clean("BTC\\r\\nBcc: x\\x1b[2J")
+    'BTC Bcc: x[2J'
+    """
+    spaced = "".join(" " if c.isspace() else c for c in text[: limit * 4])
+    line = " ".join("".join(c for c in spaced if unicodedata.category(c) not in _INVISIBLE).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def subject(notice: Notice) -> str:
+    """The notice in one clean line of at most 200 characters."""
+    return clean(notice.subject, 200)
+
+
+def facts(notice: Notice) -> list[tuple[str, str]]:
+    """(label, value) of what a person decides by, cleaned; what is unknown is left out."""
+    incident, alert = notice.incident, notice.alert
+    found = [
+        ("Severity", f"{incident.severity} (score {incident.score:.0f})"),
+        ("Symbol", f"{incident.symbol} on {incident.venue}"),
+        ("State", _state(notice)),
+        ("Began", incident.onset),
+        ("Event time", f"{alert.timestamp} ({alert.local_time}, {alert.phase})"),
+        ("Price", f"{alert.price:.10g} {alert.currency}, before {alert.price_before:.10g}"),
+        ("Change", f"{alert.change_pct:+.2f} % now, {alert.peak_change_pct:+.2f} % at its worst"),
+        ("Rule", f"{alert.rule} ({alert.statistic} {alert.value:.4g} against {alert.threshold:.4g})"),
+        ("Market", alert.market),
+        ("Alerts", f"{len(incident.alerts)}, {incident.open_alerts} of them open"),
+        ("Incident", incident.incident_id),
+        ("Alert", f"{alert.alert_id} revision {alert.revision}"),
+    ]
+    if alert.timestamp_detection:
+        found.insert(5, ("Detected", alert.timestamp_detection))
+    if alert.notional is not None:
+        times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} times normal"
+        found.insert(-4, ("Traded", f"{alert.notional:,.0f} {alert.currency}{times}"))
+    return [(label, clean(value, 500)) for label, value in found]
+
+
+def _state(notice: Notice) -> str:
+    reason = notice.alert.reason
+    because = f" ({reason.replace('_', ' ')})" if reason and notice.incident.state != "open" else ""
+    return f"{notice.incident.state}{because}"
+
+
+def ended_at(notice: Notice) -> str | None:
+    """RFC 3339 time at which the incident ended, None while it is open."""
+    return None if notice.incident.state == "open" else format_rfc3339(notice.incident.updated_ns)
+
+
+def plain_text(notice: Notice) -> str:
+    """The whole notice as plain text: the sentence, the facts, where to look."""
+    rows = facts(notice)
+    width = max(len(label) for label, _ in rows)
+    lines = [clean(notice.incident.message), "", *(f"{label:<{width}}  {value}" for label, value in rows)]
+    if notice.link:
+        lines += ["", clean(notice.link)]
+    return "\n".join(lines) + "\n"
