@@ -45,6 +45,7 @@ class Episode:
 
     incident_id: str
     worst: Alert  # the alert with the highest score; the earlier one of equals
+    case: Case | None  # of that alert
     onset_ns: int
     alerts: int = 1
 
@@ -67,6 +68,7 @@ class Summary:
 
     total: int = 0
     incidents: int = 0
+    price_incidents: int = 0  # of them, about prices or volumes and not retracted: those that can be charted
     first_onset_ns: int | None = None
     last_onset_ns: int | None = None
     by_severity: Counter[Severity] = field(default_factory=Counter)
@@ -139,9 +141,9 @@ def summarise(entries: Iterable[Entry], zone: ZoneInfo, *, keep: int = 2_000, ch
     for alert, case in entries:
         _count(summary, alert, case, local)
         worst.add(severity_key(alert), (alert, case))
-        _follow(summary, current, episodes, alert)
+        _follow(summary, current, episodes, (alert, case))
     for episode in current.values():
-        _close(episode, episodes)
+        _close(summary, episode, episodes)
     summary.worst = sorted(worst.items(), key=lambda entry: (entry[0].onset_ns, entry[0].alert_id))
     summary.episodes = episodes.items()
     return summary
@@ -165,21 +167,23 @@ def _count(summary: Summary, alert: Alert, case: Case | None, local: LocalTimes)
 
 
 def _follow(
-    summary: Summary, current: dict[tuple[str, str, Category], Episode], episodes: _Worst[Episode], alert: Alert
+    summary: Summary, current: dict[tuple[str, str, Category], Episode], episodes: _Worst[Episode], entry: Entry
 ) -> None:
+    alert, case = entry
     place = (alert.venue, alert.symbol, alert.category)
     episode = current.get(place)
     if episode is None or episode.incident_id != alert.incident_id:
         if episode is not None:
-            _close(episode, episodes)
-        current[place] = Episode(alert.incident_id, alert, alert.onset_ns)
+            _close(summary, episode, episodes)
+        current[place] = Episode(alert.incident_id, alert, case, alert.onset_ns)
         summary.incidents += 1
         return
     episode.alerts += 1
     if severity_key(alert) > severity_key(episode.worst):
-        episode.worst = alert
+        episode.worst, episode.case = entry
 
 
-def _close(episode: Episode, episodes: _Worst[Episode]) -> None:
+def _close(summary: Summary, episode: Episode, episodes: _Worst[Episode]) -> None:
     if episode.worst.category != "data_quality" and episode.worst.state != "retracted":
+        summary.price_incidents += 1
         episodes.add(severity_key(episode.worst), episode)

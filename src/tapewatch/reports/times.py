@@ -41,6 +41,11 @@ class LocalTimes:
         self._look_up(seconds)
         return datetime.fromtimestamp(seconds + self._offset_s, tz=UTC).strftime(pattern)
 
+    def offset_ns(self, ts_ns: int) -> int:
+        """What is to be added to a time to have the local clock's reading."""
+        self._look_up(ts_ns // SECOND_NS)
+        return self._offset_s * SECOND_NS
+
     def name(self, ts_ns: int) -> str:
         """The zone's short name at that time, e.g. EDT; its offset where it has none."""
         moment = datetime.fromtimestamp(ts_ns // SECOND_NS, tz=self._zone)

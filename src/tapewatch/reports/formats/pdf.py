@@ -1,0 +1,57 @@
+"""PDF: a report for people, laid out by typst in this process; no network, no system fonts, no temporary files."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+
+import typst
+
+from tapewatch.model.errors import GiveUpError
+from tapewatch.model.times import SECOND_NS
+from tapewatch.reports.content import CoverageSource, summarise, zone_of
+from tapewatch.reports.document import document
+from tapewatch.reports.incidents import figure
+from tapewatch.reports.port import ReportRequest, ReportSource
+
+MOST_ROWS = 2_000
+MOST_CHARTS = 12
+
+
+class PdfFormat:
+    """Writes reports as PDF: summary, charts of the `charts` most severe incidents, table of the `rows` most severe.
+
+    What does not fit is counted in the report in words. The same input and `generated_ns` give the same bytes. Memory
+    is O(rows), whatever the number of alerts.
+    """
+
+    name = "pdf"
+    media_type = "application/pdf"
+    extension = "pdf"
+
+    def __init__(self, rows: int = MOST_ROWS, charts: int = MOST_CHARTS) -> None:
+        self._rows = rows
+        self._charts = charts
+
+    def render(self, request: ReportRequest, source: ReportSource, generated_ns: int) -> Iterator[bytes]:
+        """The whole file as one chunk. Raises InputError for an unknown zone, GiveUpError if it cannot be laid out."""
+        zone = zone_of(request)
+        summary = summarise(source.alerts(request), zone, keep=self._rows, charts=self._charts)
+        figures = [figure(episode, request, source, zone) for episode in summary.episodes]
+        coverage = source.coverage(request) if isinstance(source, CoverageSource) else None
+        content = document(request, summary, figures, coverage, zone=zone, generated_ns=generated_ns)
+        yield compile_pdf(json.dumps(content), generated_ns)
+
+
+def compile_pdf(report: str, generated_ns: int) -> bytes:
+    """Lay out the JSON of a document. The strings in it reach typst as data and are never read as markup."""
+    template = files(__package__).joinpath("pdf.typ").read_bytes()
+    try:
+        return typst.compile(
+            template,
+            format="pdf",
+            ignore_system_fonts=True,
+            sys_inputs={"report": report},
+            timestamp=generated_ns // SECOND_NS,
+        )
+    except typst.TypstError as error:
+        raise GiveUpError(f"the PDF cannot be laid out: {error.message}") from error

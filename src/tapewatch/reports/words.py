@@ -1,0 +1,76 @@
+"""How numbers and outside texts are written in a report for people."""
+
+import math
+import re
+
+MINUS = "\u2212"
+# Control characters, and those that change the order or the look of what stands around them.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+")
+
+
+def plain(text: str, limit: int) -> str:
+    """One line of visible characters, at most `limit` of them; an ellipsis shows where more was cut off.
+
+    >>> plain("a\\nb", 10), plain("abcdef", 4)
+    ('a b', 'abc…')
+    """
+    visible = _INVISIBLE.sub(" ", text).strip()
+    return visible if len(visible) <= limit else visible[: limit - 1].rstrip() + "…"
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """A number with its noun.
+
+    >>> count(1, "alert"), count(12000, "alert"), count(0, "category", "categories")
+    ('1 alert', '12,000 alerts', '0 categories')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def percent(value: float) -> str:
+    """A signed change with two decimals and a true minus sign.
+
+    >>> percent(-5.204), percent(0.5)
+    ('−5.20 %', '+0.50 %')
+    """
+    if not math.isfinite(value):
+        return "n/a"
+    return f"{value:+,.2f} %".replace("-", MINUS)
+
+
+def price(value: float) -> str:
+    """A price with about six significant digits, at least two decimals and no exponent.
+
+    >>> price(97450.0), price(227.519999), price(0.00001234)
+    ('97,450.00', '227.52', '0.00001234')
+    """
+    if not math.isfinite(value) or value == 0.0:
+        return "n/a" if value else "0.00"
+    decimals = min(max(5 - math.floor(math.log10(abs(value))), 2), 14)
+    whole, _, fraction = f"{value:,.{decimals}f}".replace("-", MINUS).partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def rarity(days: float | None) -> str:
+    """How rare such a tick is for its symbol.
+
+    >>> rarity(234.4), rarity(None), rarity(3000.0)
+    ('about once in 234 symbol-days', 'not rated', 'less than once in 1,000 symbol-days')
+    """
+    if days is None:
+        return "not rated"
+    if days > 1_000:
+        return "less than once in 1,000 symbol-days"
+    return f"about once in {days:.0f} symbol-days"
+
+
+def listed(names: list[str], most: int) -> str:
+    """At most `most` names, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2), listed([], 2)
+    ('a, b and 1 more', 'none')
+    """
+    if not names:
+        return "none"
+    text = ", ".join(names[:most])
+    return text if len(names) <= most else f"{text} and {len(names) - most:,} more"
