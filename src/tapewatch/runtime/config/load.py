@@ -37,7 +37,7 @@ class Loaded:
     file: Path | None
     layers: tuple[Layer, ...]  # low to high
 
-    def where(self, key: tuple[str, ...]) -> str:
+    def where(self, key: Key) -> str:
         """`default`, `tapewatch.toml:12`, `TAPEWATCH_API__PORT` or `--port`."""
         return _where(self.layers, key) or "default"
 

@@ -19,7 +19,7 @@ from msgspec import inspect as mi
 from tapewatch.model.secret import Secret
 
 Struct = type[msgspec.Struct]
-_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|key_hash|api_key", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|(^|_)hash(es)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
