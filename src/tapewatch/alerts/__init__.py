@@ -1,1 +1,1 @@
-
+"""Pure life cycle of alerts: episodes, incidents."""

@@ -1,1 +1,1 @@
-
+"""Statistics that detectors share."""

@@ -1,0 +1,169 @@
+"""The life of an alert: pending signals are not seen here; firing -> recovering -> resolved, or retracted.
+
+Kernels: they change an `EPISODE` row in place and say which revisions came of it. Every function costs a few
+nanoseconds and touches no memory beyond its arguments.
+"""
+
+import math
+
+from numba import njit
+
+from tapewatch.alerts.codes import (
+    CLOSED,
+    DATA_QUALITY,
+    FIRED,
+    FIRING,
+    NEW_LEVEL,
+    PRICE,
+    RECOVERING,
+    RECOVERS,
+    REFIRED,
+    RESOLVED,
+    REVERTED,
+    SIGNAL,
+    WORSENED,
+)
+from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT
+from tapewatch.model.times import MINUTE_NS
+
+INCIDENT_NS = 15 * MINUTE_NS
+WORSE = 1.5
+RETRACT_BARS = 3
+
+
+@njit(error_model="numpy")
+def band(score):
+    """Severity band of a score: 0 low, 1 medium, 2 high, 3 critical."""
+    if score >= CRITICAL_AT:
+        return 3
+    if score >= HIGH_AT:
+        return 2
+    return 1 if score >= OPENS_AT else 0
+
+
+@njit(error_model="numpy")
+def move(price, before):
+    """Size of a move as a fraction of the price before; 0 where there is no such price."""
+    if before > 0.0 and math.isfinite(price):
+        return abs(price / before - 1.0)
+    return 0.0
+
+
+@njit(error_model="numpy")
+def join_incident(incidents, episode, category, onset_ns, onset_k):
+    """Name the incident that an alert with this onset belongs to: onsets within 15 minutes are linked."""
+    if incidents.onset_ns[category] == 0 or abs(onset_ns - incidents.last_onset_ns[category]) > INCIDENT_NS:
+        incidents.onset_ns[category] = onset_ns
+        incidents.onset_k[category] = onset_k
+    incidents.last_onset_ns[category] = max(onset_ns, incidents.last_onset_ns[category])
+    episode.incident_ns = incidents.onset_ns[category]
+    episode.incident_k = incidents.onset_k[category]
+
+
+@njit(error_model="numpy")
+def start(episode, incidents, common, event, confirmed):
+    """Open an episode with the signal in `event`. The price before and the threshold are frozen."""
+    episode.state = FIRING
+    episode.revision = 1
+    episode.onset_ns = event.event_ns
+    episode.onset_k = event.k
+    episode.before = event.before
+    episode.extreme = event.price
+    episode.told = event.price
+    episode.score = event.score
+    episode.rarity = event.rarity
+    episode.value = event.value
+    episode.threshold = event.threshold
+    episode.signals = 1
+    episode.confirmed = confirmed
+    episode.quiet = 0
+    episode.recovering_ns = 0
+    category = DATA_QUALITY if common.category == DATA_QUALITY else PRICE
+    join_incident(incidents, episode, category, event.event_ns, event.k)
+
+
+@njit(error_model="numpy")
+def absorb(episode, common, event, act_ns):
+    """Take a signal into its episode, or open one. Returns the kind of event that it makes.
+
+    Muted by the cool-down (an equal or smaller move in the same direction) it stays a mere signal.
+    """
+    if episode.state == CLOSED:
+        if act_ns < episode.cool_until_ns and move(event.price, event.before) <= episode.cool_move:
+            return SIGNAL
+        return FIRED
+    episode.signals += 1
+    worse = band(event.score) > band(episode.score)
+    if event.score > episode.score:
+        episode.score = event.score
+        episode.rarity = event.rarity
+        episode.value = event.value
+        episode.threshold = event.threshold
+    if episode.state == RECOVERING:
+        episode.state = FIRING
+        episode.revision += 1
+        episode.told = episode.extreme
+        return REFIRED
+    if worse:
+        return WORSENED
+    return SIGNAL
+
+
+@njit(error_model="numpy")
+def follow(episode, direction, price):
+    """Let an open episode see a price; True where it is an extreme of at least 1.5 times what was last told."""
+    if direction == 0:
+        return False
+    if (price - episode.extreme) * direction <= 0.0:
+        return False
+    episode.extreme = price
+    told = move(episode.told, episode.before)
+    beyond = (price - episode.before) * direction > 0.0
+    return beyond and episode.state == FIRING and told > 0.0 and move(price, episode.before) >= WORSE * told
+
+
+@njit(error_model="numpy")
+def end_reason(episode, price):
+    """`reverted` where under half of the largest move is left, else `new_level`."""
+    left = move(price, episode.before)
+    return REVERTED if left < 0.5 * move(episode.extreme, episode.before) else NEW_LEVEL
+
+
+@njit(error_model="numpy")
+def is_retracted(episode, price):
+    """A lone signal without volume behind it, of which 80 % came back within 3 bars: it was no move."""
+    if episode.state != FIRING or episode.confirmed or episode.signals > 1 or episode.quiet > RETRACT_BARS:
+        return False
+    return move(price, episode.before) <= 0.2 * move(episode.extreme, episode.before)
+
+
+@njit(error_model="numpy")
+def quiet_enough(episode, common, is_bar, act_ns, since_ns):
+    """Has it been quiet for `keep_bars` bars (bars) or `keep_ns` (trades)? Counted in ticks: no data, no end."""
+    if is_bar:
+        return episode.quiet >= common.keep_bars
+    return act_ns - since_ns >= common.keep_ns
+
+
+@njit(error_model="numpy")
+def calm(episode, common, is_bar, act_ns):
+    """An open episode saw a tick without a signal above half the threshold. Returns RECOVERS, RESOLVED or SIGNAL."""
+    episode.quiet += 1
+    if episode.state == FIRING and quiet_enough(episode, common, is_bar, act_ns, episode.last_above_ns):
+        episode.state = RECOVERING
+        episode.quiet = 0
+        episode.recovering_ns = act_ns
+        episode.revision += 1
+        return RECOVERS
+    if episode.state == RECOVERING and quiet_enough(episode, common, is_bar, act_ns, episode.recovering_ns):
+        return RESOLVED
+    return SIGNAL
+
+
+@njit(error_model="numpy")
+def close(episode, common, act_ns):
+    """End an episode: one more revision, and the cool-down begins."""
+    episode.state = CLOSED
+    episode.revision += 1
+    episode.cool_until_ns = act_ns + common.cooldown_ns
+    episode.cool_move = move(episode.extreme, episode.before)

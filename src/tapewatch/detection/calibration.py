@@ -1,0 +1,94 @@
+"""What symbols share: group scales, venue profiles, pooled tails. A file made by tuning; never learnt live."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tapewatch.detection.calendars import Phase, venue_info
+from tapewatch.detection.groups import BINS, GROUP
+from tapewatch.detection.layout import PHASES
+from tapewatch.model.errors import InputError
+from tapewatch.model.instruments import Instrument
+
+PHASE_NAMES = tuple(p.name.lower() for p in Phase)
+
+
+class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tail of standardised returns beyond `u` (see stats.tail). `calibrated` false marks the conservative default."""
+
+    u: float
+    p_u: float
+    xi: float
+    beta: float
+    theta: float = 1.0
+    calibrated: bool = False
+    exceedances: int = 0
+
+
+class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One group of symbols. Profiles are by phase name, 48 half-hours each; a missing one is flat."""
+
+    tails: dict[str, Tail]
+    phase_ratio: dict[str, float]
+    scale: float  # mean absolute log return of a 1-minute bar
+    vol: dict[str, list[float]] = {}
+    volume: dict[str, list[float]] = {}
+    tick: float = 0.0
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Groups by name; a symbol belongs to `symbols[VENUE:SYMBOL]` or to its venue's kind (`stock`, `crypto`)."""
+
+    name: str
+    groups: dict[str, Group]
+    symbols: dict[str, str] = {}
+
+    def digest(self) -> str:
+        """12 hex digits of SHA-256 over the canonical JSON: part of the rules' fingerprint."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:12]
+
+    def group_index(self, instrument: Instrument) -> int:
+        """Position of the symbol's group in `table()`."""
+        name = self.symbols.get(str(instrument), venue_info(instrument.venue).kind)
+        return list(self.groups).index(name)
+
+    def table(self) -> "np.recarray[Any, Any]":
+        """All groups as an array of `GROUP`."""
+        table = np.zeros(len(self.groups), GROUP)
+        for at, group in enumerate(self.groups.values()):
+            _fill(table[at], group)
+        return table.view(np.recarray)
+
+
+def _fill(row: Any, group: Group) -> None:
+    row["scale"], row["tick"] = group.scale, group.tick
+    row["vol"], row["volume"] = 1.0, 1.0
+    for phase in range(PHASES):
+        name = PHASE_NAMES[phase]
+        row["phase_ratio"][phase] = group.phase_ratio.get(name, 1.0)
+        tail = group.tails.get(name, group.tails["default"])
+        for key in ("u", "p_u", "xi", "beta", "theta", "calibrated"):
+            row["tail"][phase][key] = getattr(tail, key)
+        for column, profiles in (("vol", group.vol), ("volume", group.volume)):
+            if name in profiles:
+                row[column][phase] = profiles[name]
+
+
+def read_calibration(data: bytes, source: str) -> Calibration:
+    """Parse and check a calibration file (JSON); InputError names `source` and what is wrong."""
+    try:
+        found = msgspec.json.decode(data, type=Calibration)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{source}: not a calibration file: {error}") from None
+    for name, group in found.groups.items():
+        if "default" not in group.tails:
+            raise InputError(f"{source}: group {name!r} has no tail named 'default'")
+        for profile in (*group.vol.values(), *group.volume.values()):
+            if len(profile) != BINS or min(profile) <= 0:
+                raise InputError(f"{source}: group {name!r}: a profile needs {BINS} positive numbers")
+    missing = {"stock", "crypto"} - set(found.groups)
+    if missing:
+        raise InputError(f"{source}: the groups {sorted(missing)} are missing")
+    return found

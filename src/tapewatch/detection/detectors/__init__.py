@@ -1,0 +1,22 @@
+"""Detectors: one file each, joined here; installed packages add theirs through the entry point `tapewatch.detectors`."""
+
+from tapewatch.detection.detectors import (
+    bad_print,
+    price_move,
+    robust_return,
+    sma,
+    stale_feed,
+    volume_spike,
+    zscore,
+)
+from tapewatch.detection.detectors.base import Detector
+
+DETECTORS: tuple[Detector, ...] = (
+    zscore.DETECTOR,
+    sma.DETECTOR,
+    price_move.DETECTOR,
+    robust_return.DETECTOR,
+    volume_spike.DETECTOR,
+    stale_feed.DETECTOR,
+    bad_print.DETECTOR,
+)

@@ -1,0 +1,117 @@
+"""price_move: the price is some percent away from where it was a horizon ago ("significant price drop")."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.durations import Duration, duration_ns
+from tapewatch.detection.layout import RECENT
+from tapewatch.detection.stats.scale import FIXED
+from tapewatch.detection.stats.tail import percent_score
+from tapewatch.model.alerts import Alert
+from tapewatch.model.errors import InputError
+
+
+class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
+    """Change in percent of the close against the newest close that is at least `horizon` old.
+
+    Severity is medium from `pct`, high from `high_pct`, critical from `critical_pct`. Works from the second tick (against
+    the oldest close there is). Where bars are missing, the percents grow with the square root of the time, up to 30
+    bars; beyond, it is a gap and no move. Source: percent bands as in exchange rule books (e.g. Nasdaq LULD, single-stock
+    circuit breakers). Cost: a walk back over at most 16 closes. It cannot see a drift slower than its horizon.
+    """
+
+    horizon: Duration = "1m"
+    pct: float = 3.0
+    high_pct: float = 5.0
+    critical_pct: float = 10.0
+    min_ticks: float = 2.5  # a move of fewer tick sizes is never material
+    min_notional: float = 0.0  # in the quote currency, of the tick, where its volume is known
+
+
+STATE = np.dtype([("unused", "i8")])
+RECORD = np.dtype(
+    [
+        ("horizon_ns", "i8"),
+        ("pct", "f8"),
+        ("high", "f8"),
+        ("critical", "f8"),
+        ("min_ticks", "f8"),
+        ("min_notional", "f8"),
+    ]
+)
+
+
+def _pack(p: PriceMove) -> dict[str, float | int]:
+    if not 0 < p.pct <= p.high_pct <= p.critical_pct:
+        raise InputError(f"price_move: pct {p.pct} <= high_pct {p.high_pct} <= critical_pct {p.critical_pct} must hold")
+    return {
+        "horizon_ns": duration_ns(p.horizon),
+        "pct": p.pct,
+        "high": p.high_pct,
+        "critical": p.critical_pct,
+        "min_ticks": p.min_ticks,
+        "min_notional": p.min_notional,
+    }
+
+
+@njit(error_model="numpy")
+def step(state, params, head, group, tick, signal):
+    n = head.recent_n
+    if tick.fresh or n == 0:
+        return NONE
+    oldest = max(0, n - RECENT)
+    j = n - 1
+    limit = tick.act_ns - params.horizon_ns
+    while j > oldest and head.recent_ns[j % RECENT] > limit:
+        j -= 1
+    before = head.recent_close[j % RECENT]
+    change = tick.close / before - 1.0
+    size = abs(change) * 100.0
+    if size < 0.5 * params.pct:
+        return NONE
+    elapsed = tick.act_ns - head.recent_ns[j % RECENT]
+    stretch = math.sqrt(max(1.0, elapsed / params.horizon_ns))
+    signal.direction = 1 if change > 0.0 else -1
+    if size < params.pct * stretch:
+        return HALF if size >= 0.5 * params.pct * stretch else NONE
+    if abs(tick.close - before) < params.min_ticks * tick.step:
+        return NONE
+    if tick.known and tick.close * tick.volume < params.min_notional:
+        return NONE
+    signal.score = percent_score(size, params.pct * stretch, params.high * stretch, params.critical * stretch)
+    signal.rarity = 0.0
+    signal.calibrated = 1
+    signal.value = change * 100.0
+    signal.threshold = params.pct * stretch
+    signal.before = before
+    signal.source = FIXED
+    signal.detail[0] = params.horizon_ns * 1e-9
+    signal.detail[1] = elapsed * 1e-9
+    return FIRE
+
+
+def _sentence(alert: Alert) -> str:
+    seconds = float(alert.details["elapsed_s"] or 0.0)
+    return (
+        f"moved {alert.value:+.2f} % within {seconds:g} s, from {alert.price_before:g} to {alert.price:g},"
+        f" where {alert.threshold:.2f} % is the limit"
+    )
+
+
+DETECTOR = Detector(
+    name="price_move",
+    version=1,
+    params=PriceMove,
+    state=STATE,
+    record=RECORD,
+    pack=_pack,
+    step=step,
+    statistic="change_pct",
+    details=("horizon_s", "elapsed_s"),
+    sentence=_sentence,
+    features=frozenset({"recent"}),
+)

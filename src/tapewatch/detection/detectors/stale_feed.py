@@ -1,0 +1,88 @@
+"""stale_feed: a symbol fell silent in its session, against its own cadence."""
+
+import numpy as np
+from numba import njit
+
+from tapewatch.alerts.codes import CLOSE, FIRE, NEVER_NS, NONE
+from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.durations import Duration, duration_ns
+from tapewatch.detection.stats.scale import FIXED
+from tapewatch.model.alerts import OPENS_AT, Alert
+
+
+class StaleFeed(Params, frozen=True, forbid_unknown_fields=True):
+    """No tick for `factor` times the symbol's usual distance between ticks, within [`at_least`, `at_most`].
+
+    The timer runs only inside the phases in which the rule is active, and is dropped at their end: a closed market is not
+    silent. The alert is dated to the deadline and resolves with the next tick. Source: heartbeat monitoring by inter-arrival time
+    (e.g. FIX HeartBtInt with its margin). Cost: two additions a tick. It cannot tell a dead feed from a halt.
+    """
+
+    factor: float = 10.0
+    at_least: Duration = "2m"
+    at_most: Duration = "1h"
+
+
+STATE = np.dtype([("deadline_ns", "i8"), ("cadence_ns", "f8"), ("n", "i8")])
+RECORD = np.dtype([("factor", "f8"), ("least_ns", "i8"), ("most_ns", "i8")])
+ENOUGH = 20
+WEIGHT = 0.05
+
+
+def _pack(p: StaleFeed) -> dict[str, float | int]:
+    return {"factor": p.factor, "least_ns": duration_ns(p.at_least), "most_ns": duration_ns(p.at_most)}
+
+
+@njit(error_model="numpy")
+def step(state, params, head, group, tick, signal):
+    if tick.dt_ns > 0 and not tick.fresh:
+        state.n += 1
+        state.cadence_ns += max(WEIGHT, 1.0 / state.n) * (tick.dt_ns - state.cadence_ns)
+    state.deadline_ns = NEVER_NS
+    if state.n >= ENOUGH:
+        wait = min(max(np.int64(params.factor * state.cadence_ns), params.least_ns), params.most_ns)
+        if tick.act_ns + wait < head.phase_until_ns:
+            state.deadline_ns = tick.act_ns + wait
+    return CLOSE
+
+
+@njit(error_model="numpy")
+def due(state, params, head, deadline_ns, signal):
+    state.deadline_ns = NEVER_NS
+    silence = (deadline_ns - head.last_ns) * 1e-9
+    if state.n < ENOUGH or silence <= 0.0:
+        return NONE
+    signal.direction = 0
+    signal.score = OPENS_AT
+    signal.rarity = 0.0
+    signal.calibrated = 1
+    signal.value = silence
+    signal.threshold = silence
+    signal.before = head.close
+    signal.source = FIXED
+    signal.detail[0] = silence
+    signal.detail[1] = state.cadence_ns * 1e-9
+    return FIRE
+
+
+def _sentence(alert: Alert) -> str:
+    cadence = float(alert.details["usual_distance_s"] or 0.0)
+    return f"has been silent for {alert.value:.0f} s in its session, where a tick every {cadence:.0f} s is usual"
+
+
+DETECTOR = Detector(
+    name="stale_feed",
+    version=1,
+    params=StaleFeed,
+    state=STATE,
+    record=RECORD,
+    pack=_pack,
+    step=step,
+    due=due,
+    statistic="silence_s",
+    details=("silence_s", "usual_distance_s"),
+    sentence=_sentence,
+    category="data_quality",
+    alert_type="stale_feed",
+    defaults={"phases": "regular,continuous"},
+)

@@ -1,0 +1,89 @@
+"""volume_spike: far more volume than this time of day expects, together with a price that moves."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.stats.scale import NORMAL
+from tapewatch.model.alerts import OPENS_AT, Alert
+
+
+class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
+    """Volume against an exponentially weighted, seasonally adjusted, clipped mean of the past, on a log scale.
+
+    Fires where volume is at least `ratio` times normal, `min_z` robust deviations above it in logarithms, and the price
+    moves by at least `price_z` of its own scales in the same bar: a volume is never an alert alone. Regular and continuous
+    phases only, and only where volume is known. Source: log-volume is close to normal (Ajinkya and Jain 1989). Cost: one
+    logarithm. It cannot tell who traded with whom.
+    """
+
+    ratio: float = 8.0
+    min_z: float = 4.0
+    price_z: float = 2.0
+    min_pct: float = 0.3  # of price, in the same bar
+
+
+STATE = np.dtype([("unused", "i8")])
+RECORD = np.dtype([("ratio", "f8"), ("min_z", "f8"), ("price_z", "f8"), ("min_pct", "f8")])
+ENOUGH = 60
+
+
+def _pack(p: VolumeSpike) -> dict[str, float | int]:
+    return {"ratio": p.ratio, "min_z": p.min_z, "price_z": p.price_z, "min_pct": p.min_pct}
+
+
+@njit(error_model="numpy")
+def step(state, params, head, group, tick, signal):
+    if not tick.known or tick.fresh or tick.interval_ns == 0 or head.volume_n < ENOUGH:
+        return NONE
+    if not tick.normal_volume > 0.0 or not math.isfinite(tick.sigma):
+        return NONE
+    ratio = tick.volume / tick.normal_volume
+    if ratio < 0.5 * params.ratio:
+        return NONE
+    direction = 1 if tick.ret >= 0.0 else -1
+    signal.direction = direction
+    z = math.log(ratio) / max(NORMAL * tick.volume_dev, 0.1)
+    change = (tick.close / head.close - 1.0) * 100.0
+    moved = abs(tick.ret) >= params.price_z * tick.sigma and abs(change) >= params.min_pct
+    if ratio < params.ratio or z < params.min_z or not moved:
+        return HALF if moved else NONE
+    signal.score = min(89.0, OPENS_AT + 10.0 * math.log2(ratio / params.ratio))
+    signal.rarity = 0.0
+    signal.calibrated = 1
+    signal.value = ratio
+    signal.threshold = params.ratio
+    signal.before = head.close
+    signal.source = tick.source
+    signal.detail[0] = z
+    signal.detail[1] = tick.normal_volume
+    signal.detail[2] = tick.ret / tick.sigma
+    return FIRE
+
+
+def _sentence(alert: Alert) -> str:
+    normal = float(alert.details["normal_volume"] or 0.0)
+    return (
+        f"traded {alert.value:.1f} times its normal volume ({alert.volume or 0.0:,.0f} against {normal:,.0f})"
+        f" while the price moved {alert.change_pct:+.2f} %"
+    )
+
+
+DETECTOR = Detector(
+    name="volume_spike",
+    version=1,
+    params=VolumeSpike,
+    state=STATE,
+    record=RECORD,
+    pack=_pack,
+    step=step,
+    statistic="volume_ratio",
+    details=("log_volume_z", "normal_volume", "price_z"),
+    sentence=_sentence,
+    category="volume",
+    features=frozenset({"scale", "volume"}),
+    defaults={"phases": "regular,continuous"},
+)

@@ -1,0 +1,130 @@
+"""What rules share of one tick and one symbol: returns, scales, volume, tick size, the window of recent closes."""
+
+import math
+
+from numba import njit
+
+from tapewatch.detection.layout import PHASES, RECENT, RECENT_GRID_NS
+from tapewatch.detection.stats.scale import learn, sigma_of
+from tapewatch.model.times import MINUTE_NS
+
+GAP_BARS = 30
+STEP_RENEW = 1000
+UNKNOWN_AFTER = 30  # bars of a phase without volume
+VOLUME_WEIGHT = 2.0 / 121.0
+VOLUME_CLIP = 5.0
+BIN_NS = 30 * MINUTE_NS
+PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, regular, post, continuous
+
+
+@njit(error_model="numpy")
+def is_gap(head, interval_ns, act_ns):
+    """More than 30 bars (trades: 30 minutes) since the last close: no return may be taken over it."""
+    unit = interval_ns if interval_ns > 0 else MINUTE_NS
+    return act_ns - head.close_ns > GAP_BARS * unit
+
+
+@njit(error_model="numpy")
+def scaled_return(head, close, interval_ns, act_ns):
+    """Log return against the last close, over sqrt(number of bars it spans)."""
+    ret = math.log(close / head.close)
+    elapsed = act_ns - head.close_ns
+    if interval_ns > 0 and elapsed > interval_ns:
+        ret /= math.sqrt(elapsed / interval_ns)
+    return ret
+
+
+@njit(error_model="numpy")
+def tick_size(head, group):
+    """Tick size in price: the instrument's, else the smallest step of the last one to two thousand ticks, else 1e-4 of the
+    price."""
+    if group.tick > 0.0:
+        return group.tick
+    step = head.step
+    if head.step_before > 0.0 and (step == 0.0 or head.step_before < step):
+        step = head.step_before
+    return step if step > 0.0 else 1e-4 * head.close
+
+
+@njit(error_model="numpy")
+def season_bin(head, event_ns):
+    """Half-hour since the phase began (continuous: of the UTC day)."""
+    if head.phase == 4:
+        return (event_ns // BIN_NS) % 48
+    return min(47, (event_ns - head.phase_from_ns) // BIN_NS)
+
+
+@njit(error_model="numpy")
+def sigma_now(head, group, interval_ns, event_ns, step):
+    """(sigma, source) of a return over one bar now; the group's scale is of a minute and is stretched to the bar."""
+    floor = 0.5 * step / head.close
+    sigma, source = sigma_of(head.scale, group, head.phase, floor)
+    if source == 3:
+        sigma *= math.sqrt(max(interval_ns, 1) / MINUTE_NS)
+    return max(sigma * group.vol[head.phase][season_bin(head, event_ns)], floor), source
+
+
+@njit(error_model="numpy")
+def volume_known(head):
+    """False where this phase never had volume, or none in its last 30 bars."""
+    return head.phase_n[head.phase] > head.zeros[head.phase] and head.zeros[head.phase] < UNKNOWN_AFTER
+
+
+@njit(error_model="numpy")
+def take_volume(head, group, event_ns, volume):
+    """Learn a volume: known or not by phase; mean and log deviation where it is the regular session's."""
+    phase = head.phase
+    head.phase_n[phase] += 1
+    if not volume > 0.0:
+        head.zeros[phase] += 1
+        return
+    head.zeros[phase] = 0
+    if phase != 2 and phase != 4:
+        return
+    adjusted = volume / group.volume[phase][season_bin(head, event_ns)]
+    n = head.volume_n
+    weight = max(1.0 / (n + 1.0), VOLUME_WEIGHT)
+    if n >= 20:
+        adjusted = min(adjusted, VOLUME_CLIP * head.volume)
+    if n > 0:
+        head.volume_dev += weight * (abs(math.log(adjusted / head.volume)) - head.volume_dev)
+    head.volume += weight * (adjusted - head.volume)
+    head.volume_n = n + 1
+
+
+@njit(error_model="numpy")
+def take_scale(head, group, ret, event_ns, step):
+    """Learn a return into its phase's scale, seasonally adjusted and clipped."""
+    factor = group.vol[head.phase][season_bin(head, event_ns)]
+    learn(head.scale[head.phase], abs(ret) / factor, 0.5 * step / head.close)
+
+
+@njit(error_model="numpy")
+def take_step(head, close):
+    """Learn the tick size from the price: the smallest step, over two thousands of ticks in turn."""
+    step = abs(close - head.close)
+    if step > 1e-12 * close and (head.step == 0.0 or step < head.step):
+        head.step = step
+    if head.count % STEP_RENEW == 0:
+        head.step_before = head.step
+        head.step = 0.0
+
+
+@njit(error_model="numpy")
+def take_recent(head, close, act_ns):
+    """Put a close into the window in time: within one cell of the grid the newest replaces the one before it."""
+    n = head.recent_n
+    if n > 0 and head.recent_ns[(n - 1) % RECENT] // RECENT_GRID_NS == act_ns // RECENT_GRID_NS:
+        n -= 1
+    head.recent_ns[n % RECENT] = act_ns
+    head.recent_close[n % RECENT] = close
+    head.recent_n = n + 1
+
+
+@njit(error_model="numpy")
+def per_day(phase, interval_ns):
+    """Ticks of this length in one day's phase; 0 for trades."""
+    return PHASE_SECONDS[phase] * 1e9 / interval_ns if interval_ns > 0 else 0.0
+
+
+assert len(PHASE_SECONDS) == PHASES

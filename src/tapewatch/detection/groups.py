@@ -1,0 +1,21 @@
+"""Layout of what symbols of one group share: calibration, part of the rules' fingerprint, never learnt live."""
+
+import numpy as np
+
+from tapewatch.detection.layout import PHASES
+from tapewatch.detection.stats.tail import TAIL
+
+BINS = 48
+"""Half-hours of a day (continuous) or of a phase (from its start)."""
+
+GROUP = np.dtype(
+    [
+        ("tail", TAIL, (PHASES,)),
+        ("phase_ratio", "f8", (PHASES,)),  # scale of returns by phase; regular or continuous = 1
+        ("scale", "f8"),  # mean absolute log return of a 1-minute bar, conservative; 0 where unknown
+        ("tick", "f8"),  # tick size in price; 0 where it has to be seen from the prices
+        ("vol", "f8", (PHASES, BINS)),  # seasonal factor of absolute returns
+        ("volume", "f8", (PHASES, BINS)),  # seasonal factor of volume
+    ],
+    align=True,
+)

@@ -1,0 +1,73 @@
+"""One fused loop for a rule set: a small module is written for the detectors in their order, and compiled once.
+
+The generated text only calls what stands in this package; it exists because Numba has to know at compile time which
+function runs for which rule. It lies in a cache directory under a name that covers the text of every source that it
+compiles, so that a change anywhere makes a new one; where the directory cannot be written, a temporary one does.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+
+import tapewatch.alerts
+import tapewatch.detection
+from tapewatch.detection.detectors.base import Detector
+from tapewatch.detection.kernel_text import kernel_text
+
+Kernel = Callable[..., tuple[int, int, int]]
+DONE, FULL, CALENDAR = 0, 1, 2
+"""Why a kernel came back: all records are done; the events fill their buffer; the session table ends too early."""
+
+
+def _sources(detectors: Sequence[Detector]) -> list[Path]:
+    roots = [Path(p) for package in (tapewatch.alerts, tapewatch.detection) for p in package.__path__]
+    files = {f for root in roots for f in root.rglob("*.py")}
+    files |= {Path(sys.modules[d.step.__module__].__file__ or "") for d in detectors}
+    return sorted(files)
+
+
+def _cache_root() -> Path:
+    chosen = os.environ.get("TAPEWATCH_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    return Path(chosen) / "tapewatch" if chosen else Path.home() / ".cache" / "tapewatch"
+
+
+def _write(root: Path, name: str, text: str) -> Path:
+    directory = root / "kernels" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"kernel_{name}.py"
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=directory)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    return path
+
+
+@cache
+def kernel_for(detectors: tuple[Detector, ...]) -> Kernel:
+    """The compiled loop for these detectors in this order. Seconds the first time, milliseconds from the cache."""
+    text = kernel_text(detectors)
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    for path in _sources(detectors):
+        digest.update(path.read_bytes())
+    digest.update(text.encode())
+    name = digest.hexdigest()[:20]
+    try:
+        path = _write(_cache_root(), name, text)
+    except OSError:
+        path = _write(Path(tempfile.mkdtemp(prefix="tapewatch-")), name, text)
+    spec = importlib.util.spec_from_file_location(f"tapewatch_kernel_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load the generated kernel {path}")
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    run: Kernel = module.run
+    return run

@@ -1,0 +1,199 @@
+"""From events (numbers) to signals and alerts (messages with a sentence that explains)."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tapewatch.alerts.codes import CHANGES, CLOSED, REASONS, RECOVERING, RESOLVED, RETRACTED, SIGNAL
+from tapewatch.detection.calendars import quote_currency, venue_info
+from tapewatch.detection.detectors.bad_print import VERDICTS
+from tapewatch.detection.rules import CompiledRule, RuleSet
+from tapewatch.detection.stats.scale import SOURCES
+from tapewatch.model import ids
+from tapewatch.model.alerts import Alert, Health, State, severity_of
+from tapewatch.model.instruments import Instrument
+from tapewatch.model.signals import Detail, Direction, Signal
+from tapewatch.model.times import format_local, format_rfc3339
+
+NO_MARKET = "no market reference"
+PHASES = ("closed", "pre", "regular", "post", "continuous")
+DIRECTIONS: dict[int, Direction] = {1: "rise", -1: "drop", 0: "none"}
+
+
+def _pct(price: float, before: float) -> float:
+    return (price / before - 1.0) * 100.0 if before > 0.0 else 0.0
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) and value > 0.0 else None
+
+
+class Narrator:
+    """Writes messages for one rule set; `instruments` is the engine's list, by slot."""
+
+    def __init__(self, rules: RuleSet, instruments: list[Instrument]) -> None:
+        self._rules = rules.rules
+        self._instruments = instruments
+
+    def signals(self, events: Any) -> list[Signal]:
+        """The signals among the events, in order."""
+        return [self._signal(e) for e in events[events["fired"] == 1]]
+
+    def alerts(self, events: Any) -> list[Alert]:
+        """The alert revisions among the events, in order."""
+        return [self._alert(e) for e in events[events["kind"] != SIGNAL]]
+
+    def _alert_id(self, rule: CompiledRule, at: Instrument, direction: str, ep: Any) -> str:
+        onset, k = int(ep["onset_ns"]), int(ep["onset_k"])
+        return ids.alert_id(at.venue, at.symbol, rule.name, rule.version, direction, onset, k)
+
+    def _details(self, rule: CompiledRule, e: Any) -> dict[str, Detail]:
+        found: dict[str, Detail] = {}
+        for name, value in zip(rule.detector.details, e["detail"], strict=False):
+            found[name] = VERDICTS[int(value)] if name == "verdict" else float(value)
+        found["scale_source"] = SOURCES[int(e["source"])]
+        return found
+
+    def _signal(self, e: Any) -> Signal:
+        rule, at = self._rules[int(e["rule"])], self._instruments[int(e["slot"])]
+        direction = DIRECTIONS[int(e["direction"])]
+        ts, k = int(e["event_ns"]), int(e["k"])
+        belongs = int(e["kind"]) != SIGNAL or int(e["episode"]["state"]) != CLOSED
+        return Signal(
+            signal_id=ids.signal_id(at.venue, at.symbol, rule.name, rule.version, direction, ts, k),
+            alert_id=self._alert_id(rule, at, direction, e["episode"]) if belongs else None,
+            rule=rule.name,
+            rule_version=rule.version,
+            detector=rule.detector.name,
+            venue=at.venue,
+            symbol=at.symbol,
+            direction=direction,
+            timestamp=format_rfc3339(ts),
+            ts_event_ns=ts,
+            k=k,
+            provisional=False,
+            price=float(e["price"]),
+            score=float(e["score"]),
+            statistic=rule.detector.statistic,
+            value=float(e["value"]),
+            threshold=float(e["threshold"]),
+            change_pct=_pct(float(e["price"]), float(e["before"])),
+            details=self._details(rule, e),
+            offset=int(e["offset"]),
+        )
+
+    def _alert(self, e: Any) -> Alert:
+        rule, at = self._rules[int(e["rule"])], self._instruments[int(e["slot"])]
+        detector, ep = rule.detector, e["episode"]
+        direction = DIRECTIONS[int(e["direction"])]
+        ts, onset, before = int(e["event_ns"]), int(ep["onset_ns"]), float(ep["before"])
+        price, extreme = float(e["price"]), float(ep["extreme"])
+        volume, normal = _known(float(e["volume"])), _known(float(e["normal_volume"]))
+        value, threshold, rarity = float(ep["value"]), float(ep["threshold"]), float(ep["rarity"])
+        category = "data_quality" if detector.category == "data_quality" else "price"
+        kind, score = int(e["kind"]), float(ep["score"])
+        alert = Alert(
+            alert_id=self._alert_id(rule, at, direction, ep),
+            revision=int(ep["revision"]),
+            incident_id=ids.incident_id(
+                at.venue, at.symbol, category, int(ep["incident_ns"]), int(ep["incident_k"])
+            ),
+            rule=rule.name,
+            rule_version=rule.version,
+            detector=detector.name,
+            category=detector.category,
+            venue=at.venue,
+            symbol=at.symbol,
+            currency=quote_currency(at.venue, at.symbol),
+            direction=direction,
+            alert_type=detector.alert_type or direction,
+            state=_state(kind, int(ep["state"])),
+            change=CHANGES[kind],
+            reason=REASONS[int(e["reason"])],
+            severity=severity_of(score),
+            score=round(score, 2),
+            rarity_days=round(rarity, 2) if rarity > 0.0 else None,
+            calibrated=bool(e["calibrated"]) if rarity > 0.0 else True,
+            timestamp=format_rfc3339(ts),
+            ts_event_ns=ts,
+            onset=format_rfc3339(onset),
+            onset_ns=onset,
+            onset_k=int(ep["onset_k"]),
+            price=price,
+            price_before=before,
+            price_extreme=extreme,
+            change_pct=_pct(price, before),
+            peak_change_pct=_pct(extreme, before),
+            volume=volume,
+            notional=price * volume if volume is not None else None,
+            notional_ratio=volume / normal if volume is not None and normal is not None else None,
+            phase=PHASES[int(e["phase"])],
+            local_time=format_local(ts, venue_info(at.venue).zone),
+            statistic=detector.statistic,
+            value=value,
+            threshold=threshold,
+            margin=value / threshold if threshold else 0.0,
+            signals=int(ep["signals"]),
+            market=NO_MARKET,
+            message="",
+            details=self._details(rule, e) if int(e["fired"]) else {},
+            health=Health(
+                bars=int(e["bars"]),
+                phase_bars=int(e["phase_bars"]),
+                source=SOURCES[int(e["source"])] if int(e["fired"]) else SOURCES[0],
+                holes=int(e["holes"]),
+            ),
+            last_ticks=[
+                (format_rfc3339(int(t)), float(c))
+                for t, c in zip(e["ticks_ns"][: e["ticks_n"]], e["ticks_close"][: e["ticks_n"]], strict=True)
+            ],
+            offset=int(e["offset"]),
+        )
+        return _with_message(alert, rule)
+
+
+def _state(kind: int, state: int) -> State:
+    if kind == RETRACTED:
+        return "retracted"
+    if kind == RESOLVED:
+        return "resolved"
+    return "recovering" if state == RECOVERING else "firing"
+
+
+def _rarity(alert: Alert) -> str:
+    if alert.rarity_days is None:
+        return ""
+    days = alert.rarity_days
+    often = f"once in {days:,.0f} days" if days < 10_000 else "less than once in 10,000 days"
+    how = "" if alert.calibrated else ", by an uncalibrated default"
+    return f"; so much happens {often} for such a symbol at this time of day{how}"
+
+
+def _with_message(alert: Alert, rule: CompiledRule) -> Alert:
+    """One sentence: what happened against what was expected, how rare, whether the market moved with it."""
+    who = f"{alert.symbol} on {alert.venue}"
+    if alert.change in ("fired", "worsened", "refired") and alert.details:
+        text = f"{who} {rule.detector.sentence(alert)}{_rarity(alert)}"
+        if alert.category != "data_quality":
+            text += f"; {alert.market}"
+        if alert.change != "fired":
+            text += f" ({alert.change} since {alert.onset}, {alert.peak_change_pct:+.2f} % at its worst)"
+    else:
+        text = f"{who} {_transition(alert)}"
+    return msgspec.structs.replace(alert, message=text + ".")
+
+
+def _transition(alert: Alert) -> str:
+    since = f"{alert.alert_type} alert of {alert.onset}"
+    if alert.category == "data_quality":
+        ends = {"resolved": "is over", "recovering": "is quiet again", "retracted": "is withdrawn"}
+        return f"{since} {ends.get(alert.change, 'goes on')}" + (f" ({alert.reason})" if alert.reason else "")
+    now = f"at {alert.price:g}, {alert.change_pct:+.2f} % from before, after {alert.peak_change_pct:+.2f} % at its worst"
+    words = {
+        "worsened": f"goes on: {since} worsened {now}",
+        "recovering": f"has calmed: {since} {now}",
+        "resolved": f"{since} resolved ({alert.reason}) {now}",
+        "retracted": f"{since} is withdrawn: 80 % came back at once without volume behind it, {now}",
+    }
+    return words.get(alert.change, f"{since} {alert.change} {now}")

@@ -1,0 +1,75 @@
+"""Prints that cannot be, and jumps that nothing confirms: held until the next ticks tell; never dropped."""
+
+import math
+
+from numba import njit
+
+from tapewatch.model.times import MINUTE_NS
+
+OK, NOT_POSITIVE, CROSSED, OFF_SCALE, REVERTED, FUTURE = 0, 1, 2, 3, 4, 5
+JUMP = 6  # held, not yet a verdict
+
+WAIT, RELEASE, DISCARD = 0, 1, 2
+PENDING_TICKS = 3
+PENDING_NS = 3 * MINUTE_NS
+CONFIRM_OFF_SCALE = 2  # ticks at the new level after the first: three in a row
+BACK = 0.2  # of the jump left: 80 % reverted
+
+
+@njit(error_model="numpy")
+def impossible(o, h, lo, c):
+    """NOT_POSITIVE or CROSSED where no market can have printed that, else OK. Cannot be confirmed by anything."""
+    if not (c > 0.0 and math.isfinite(c)) or not (o > 0.0 and h > 0.0 and lo > 0.0):
+        return NOT_POSITIVE
+    slack = 1e-9 * c
+    if h < lo - slack or c > h + slack or c < lo - slack or o > h + slack or o < lo - slack:
+        return CROSSED
+    return OK
+
+
+@njit(error_model="numpy")
+def suspicious(close, before, thin, jump, off_scale, sigma, step):
+    """OFF_SCALE or JUMP where a readable print has to wait for the next ones, else OK."""
+    ratio = close / before
+    if ratio >= off_scale or ratio <= 1.0 / off_scale:
+        return OFF_SCALE
+    if thin:
+        size = abs(ratio - 1.0)
+        big = size >= jump and abs(close - before) > 2.5 * step
+        if big and (not math.isfinite(sigma) or size >= 4.0 * sigma):
+            return JUMP
+    return OK
+
+
+@njit(error_model="numpy")
+def hold(held, kind, event_ns, interval_ns, k, offset, o, h, lo, c, v):
+    """Put a tick into quarantine."""
+    held.kind = kind
+    held.seen = 0
+    held.event_ns = event_ns
+    held.interval_ns = interval_ns
+    held.k = k
+    held.offset = offset
+    held.open = o
+    held.high = h
+    held.low = lo
+    held.close = c
+    held.volume = v
+
+
+@njit(error_model="numpy")
+def judge_held(held, before, close, act_ns):
+    """What the next tick says of the held one: WAIT, RELEASE (it was real) or DISCARD (it was not)."""
+    held.seen += 1
+    left = (close - before) / (held.close - before)
+    if left <= BACK:
+        return DISCARD
+    if held.kind == OFF_SCALE:
+        if held.seen >= CONFIRM_OFF_SCALE:
+            return RELEASE
+        return WAIT
+    if left >= 0.5:
+        return RELEASE
+    if held.seen >= PENDING_TICKS or act_ns - (held.event_ns + held.interval_ns) > PENDING_NS:
+        return RELEASE
+    return WAIT

@@ -1,0 +1,185 @@
+"""Rules: a detector with its parameters, the symbols it watches and a severity; configuration with a name and a version."""
+
+import fnmatch
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from tapewatch.alerts.codes import DATA_QUALITY, NEVER_NS, PRICE, VOLUME
+from tapewatch.detection.calendars import Phase
+from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.durations import Duration, duration_ns
+from tapewatch.detection.layout import LAYOUT, params_dtype
+from tapewatch.detection.registry import detector_named
+from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT, Severity
+from tapewatch.model.errors import InputError
+from tapewatch.model.instruments import Instrument
+from tapewatch.model.times import parse_rfc3339
+
+CEILINGS: dict[Severity, float] = {
+    "low": OPENS_AT - 0.01,
+    "medium": HIGH_AT - 0.01,
+    "high": CRITICAL_AT - 0.01,
+    "critical": 100.0,
+}
+CATEGORIES = {"price": PRICE, "volume": VOLUME, "data_quality": DATA_QUALITY}
+ALL_PHASES = ("closed", "pre", "regular", "post", "continuous")
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule as it stands in a rules file. `None` means: what suits the detector."""
+
+    name: str
+    detector: str
+    params: dict[str, Any] = {}
+    severity: Severity = "critical"  # a ceiling
+    symbols: tuple[str, ...] = ("*",)  # shell patterns of SYMBOL or VENUE:SYMBOL
+    exclude: tuple[str, ...] = ()
+    phases: tuple[str, ...] | None = None
+    alert: Literal["episode", "each"] = "episode"  # each: every signal is an alert of its own
+    keep_firing_bars: int = 10
+    keep_firing_for: Duration = "5m"  # trades
+    cooldown: Duration = "30m"
+    enabled: bool = True
+    enabled_from: str | None = None  # RFC 3339, event time
+    enabled_until: str | None = None
+    owner: str = ""
+    text: str = ""
+
+    def watches(self, instrument: Instrument) -> bool:
+        """Does the rule watch this symbol?"""
+        names = (instrument.symbol, str(instrument))
+
+        def hit(patterns: tuple[str, ...]) -> bool:
+            return any(fnmatch.fnmatchcase(n, p) for p in patterns for n in names)
+
+        return hit(self.symbols) and not hit(self.exclude)
+
+
+class RulesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rules file, parsed."""
+
+    name: str = ""
+    judge_late: bool = False
+    rules: tuple[Rule, ...] = ()
+
+
+class CompiledRule(msgspec.Struct, frozen=True):
+    """A rule with its detector, its checked parameters and its version."""
+
+    rule: Rule
+    detector: Detector
+    params: Params
+    version: str  # 12 hex digits
+    closes: int
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+
+class RuleSet(msgspec.Struct, frozen=True):
+    """Rules in order, compiled; `fingerprint` changes with whatever changes what they find."""
+
+    name: str
+    rules: tuple[CompiledRule, ...]
+    judge_late: bool = False  # judge late ticks in the order in which they arrive, as the first prototype did
+
+    def record(self) -> "np.recarray[Any, Any]":
+        """The compiled parameters of all rules: one record of `params_dtype`."""
+        record = np.zeros(1, params_dtype([r.detector for r in self.rules]))
+        for i, rule in enumerate(self.rules):
+            for key, value in _common(rule, i).items():
+                record[f"c{i}"][key] = value
+            for key, value in rule.detector.pack(rule.params).items():
+                record[f"p{i}"][key] = value
+        return record.view(np.recarray)
+
+    def mask(self, instrument: Instrument) -> int:
+        """Bit i: rule i watches this symbol."""
+        return sum(1 << i for i, r in enumerate(self.rules) if r.rule.watches(instrument))
+
+    def fingerprint(self, calibration: str) -> str:
+        """24 hex digits over names, versions and scopes of the rules, the layout and the calibration's digest."""
+        scopes = [(r.name, r.version, r.rule.symbols, r.rule.exclude, r.rule.enabled) for r in self.rules]
+        return _digest([scopes, LAYOUT, calibration, self.judge_late], 24)
+
+
+def _digest(value: Any, digits: int) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:digits]
+
+
+def _phases(rule: Rule, detector: Detector) -> tuple[str, ...]:
+    if rule.phases is not None:
+        return rule.phases
+    return tuple(str(detector.defaults.get("phases") or ",".join(ALL_PHASES)).split(","))
+
+
+def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
+    rule = compiled.rule
+    mask = 0
+    for phase in _phases(rule, compiled.detector):
+        mask |= 1 << Phase[phase.upper()]
+    return {
+        "category": CATEGORIES[compiled.detector.category],
+        "ceiling": CEILINGS[rule.severity],
+        "each": int(rule.alert == "each"),
+        "keep_bars": rule.keep_firing_bars,
+        "keep_ns": duration_ns(rule.keep_firing_for),
+        "cooldown_ns": duration_ns(rule.cooldown),
+        "phases": mask,
+        "from_ns": parse_rfc3339(rule.enabled_from) if rule.enabled_from else -NEVER_NS,
+        "until_ns": parse_rfc3339(rule.enabled_until) if rule.enabled_until else NEVER_NS,
+        "rule": index,
+    }
+
+
+def compile_rule(rule: Rule) -> CompiledRule:
+    """Check one rule against its detector; InputError names the rule and what is wrong with it."""
+    detector = detector_named(rule.detector)
+    try:
+        params = msgspec.convert(rule.params, detector.params, strict=True)
+        closes = detector.closes(params)
+        detector.pack(params)
+        duration_ns(rule.keep_firing_for)
+        duration_ns(rule.cooldown)
+    except (msgspec.ValidationError, InputError) as error:
+        raise InputError(f"rule {rule.name!r} ({rule.detector}): {error}") from None
+    unknown = set(_phases(rule, detector)) - set(ALL_PHASES)
+    if unknown:
+        raise InputError(f"rule {rule.name!r}: unknown phases {sorted(unknown)}; known are {', '.join(ALL_PHASES)}")
+    judged = {
+        "detector": detector.name,
+        "version": detector.version,
+        "params": msgspec.to_builtins(params),
+        "severity": rule.severity,
+        "phases": sorted(_phases(rule, detector)),
+        "alert": rule.alert,
+        "keep": [rule.keep_firing_bars, duration_ns(rule.keep_firing_for), duration_ns(rule.cooldown)],
+        "enabled": [rule.enabled_from, rule.enabled_until],
+    }
+    return CompiledRule(rule, detector, params, _digest(judged, 12), closes)
+
+
+def compile_rules(name: str, rules: tuple[Rule, ...], judge_late: bool = False) -> RuleSet:
+    """Compile the enabled rules; at most 31, names distinct."""
+    enabled = [r for r in rules if r.enabled]
+    names = [r.name for r in enabled]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError(f"rule set {name!r}: rule names stand twice: {', '.join(twice)}")
+    if len(enabled) > 31:
+        raise InputError(f"rule set {name!r} has {len(enabled)} rules; at most 31 fit into one engine")
+    return RuleSet(name, tuple(compile_rule(r) for r in enabled), judge_late)
+
+
+def rule_set(document: Mapping[str, Any], default_name: str = "rules") -> RuleSet:
+    """Compile a parsed rules file: `name`, `judge_late`, `[[rules]]`; InputError on unknown or mistyped keys."""
+    try:
+        file = msgspec.convert(document, RulesFile)
+    except msgspec.ValidationError as error:
+        raise InputError(f"rules: {error}") from None
+    return compile_rules(file.name or default_name, file.rules, file.judge_late)

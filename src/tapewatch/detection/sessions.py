@@ -1,0 +1,28 @@
+"""Which session phase a time falls into: a binary search in the venue's boundaries, only when a boundary was passed."""
+
+from numba import njit
+
+from tapewatch.alerts.codes import NEVER_NS
+
+
+@njit(error_model="numpy")
+def enter_phase(head, event_ns, bounds_ns, bounds_phase, lo, hi):
+    """Set the head's phase for `event_ns` from the boundaries [lo, hi). False where they do not reach that far."""
+    if event_ns < bounds_ns[lo] or event_ns >= bounds_ns[hi - 1]:
+        return False
+    left = lo
+    right = hi - 1
+    while right - left > 1:
+        middle = (left + right) // 2
+        if bounds_ns[middle] <= event_ns:
+            left = middle
+        else:
+            right = middle
+    head.phase = bounds_phase[left]
+    head.phase_from_ns = bounds_ns[left]
+    head.phase_until_ns = bounds_ns[left + 1]
+    end = left
+    while end < hi - 1 and bounds_phase[end] != 0:
+        end += 1
+    head.session_end_ns = bounds_ns[end] if bounds_phase[end] == 0 else NEVER_NS
+    return True

@@ -1,0 +1,188 @@
+"""From what a rule says of a tick to events: signals, and the transitions of its two episodes."""
+
+from numba import njit
+
+from tapewatch.alerts.codes import (
+    BAD_PRINT,
+    CLOSE,
+    CLOSED,
+    DATA_RETURNED,
+    FIRE,
+    FIRED,
+    HALF,
+    NO_REASON,
+    RESOLVED,
+    RETRACTED,
+    SESSION_END,
+    SIGNAL,
+    WORSENED,
+)
+from tapewatch.alerts.episodes import absorb, calm, close, end_reason, follow, is_retracted, start
+from tapewatch.alerts.rows import LAST_TICKS
+from tapewatch.detection.layout import RECENT
+
+@njit(error_model="numpy")
+def snapshot(to, ep):
+    """Copy an episode's row into an event."""
+    to.state = ep.state
+    to.revision = ep.revision
+    to.onset_ns = ep.onset_ns
+    to.onset_k = ep.onset_k
+    to.incident_ns = ep.incident_ns
+    to.incident_k = ep.incident_k
+    to.before = ep.before
+    to.extreme = ep.extreme
+    to.told = ep.told
+    to.score = ep.score
+    to.rarity = ep.rarity
+    to.value = ep.value
+    to.threshold = ep.threshold
+    to.signals = ep.signals
+
+
+@njit(error_model="numpy")
+def stamp(event, kind, fired, rule, head, group, tick, where, reason):
+    """Fill what every event carries: the tick, the symbol's health, its last closes. `where` = (record, offset, slot, k)."""
+    event.kind = kind
+    event.fired = fired
+    event.rule = rule
+    event.record = where[0]
+    event.offset = where[1]
+    event.slot = where[2]
+    event.k = where[3]
+    event.event_ns = tick.event_ns
+    event.phase = tick.phase
+    event.price = tick.close
+    event.volume = tick.volume
+    event.normal_volume = tick.normal_volume
+    event.bars = head.count
+    event.phase_bars = head.phase_n[head.phase]
+    event.holes = head.holes
+    event.reason = reason
+    n = min(head.recent_n, LAST_TICKS)
+    for j in range(n):
+        at = (head.recent_n - n + j) % RECENT
+        event.ticks_ns[j] = head.recent_ns[at]
+        event.ticks_close[j] = head.recent_close[at]
+    event.ticks_n = n
+
+
+@njit(error_model="numpy")
+def emit(out, m, kind, rule, direction, ep, head, group, tick, where, reason):
+    """Write a transition that is not itself a signal; returns the next free place."""
+    event = out[m]
+    event.direction = direction
+    event.score = ep.score
+    event.rarity = ep.rarity
+    event.value = ep.value
+    event.threshold = ep.threshold
+    event.before = ep.before
+    stamp(event, kind, 0, rule, head, group, tick, where, reason)
+    snapshot(event.episode, ep)
+    return m + 1
+
+
+@njit(error_model="numpy")
+def tell(ep):
+    """One more revision; what is told now is the extreme so far."""
+    ep.revision += 1
+    ep.told = ep.extreme
+
+
+@njit(error_model="numpy")
+def on_fire(out, m, rule, common, head, cold, group, tick, where):
+    """A signal in out[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own."""
+    event = out[m]
+    event.score = min(event.score, common.ceiling)
+    bit = 2 * rule + (1 if event.direction < 0 else 0)
+    ep = cold.episodes[bit]
+    event.event_ns = tick.event_ns
+    event.k = where[3]
+    event.price = tick.close
+    confirmed = 1 if tick.known and tick.volume >= tick.normal_volume else 0
+    if common.each:
+        kind = FIRED
+        start(ep, cold.incidents, common, event, confirmed)
+        stamp(event, kind, 1, rule, head, group, tick, where, NO_REASON)
+        snapshot(event.episode, ep)
+        ep.state = CLOSED
+        return m + 1
+    kind = absorb(ep, common, event, tick.act_ns)
+    if kind == FIRED:
+        start(ep, cold.incidents, common, event, confirmed)
+        head.open_mask |= 1 << bit
+    elif ep.state != CLOSED and (follow(ep, event.direction, tick.close) or kind == WORSENED):
+        kind = WORSENED if kind == SIGNAL else kind
+        if kind == WORSENED:
+            tell(ep)
+    ep.quiet = 0
+    ep.last_above_ns = tick.act_ns
+    stamp(event, kind, 1, rule, head, group, tick, where, NO_REASON)
+    snapshot(event.episode, ep)
+    return m + 1
+
+
+@njit(error_model="numpy")
+def end_episode(out, m, kind, rule, bit, direction, ep, common, head, group, tick, where, reason):
+    """Resolve or retract, and remember that it is closed."""
+    close(ep, common, tick.act_ns)
+    head.open_mask &= ~(1 << bit)
+    return emit(out, m, kind, rule, direction, ep, head, group, tick, where, reason)
+
+
+@njit(error_model="numpy")
+def follow_up(out, m, level, signal_direction, rule, common, head, cold, group, tick, where):
+    """Let the rule's open episodes see a tick that did not fire in their direction."""
+    is_bar = tick.interval_ns > 0
+    for side in range(2):
+        bit = 2 * rule + side
+        if (head.open_mask >> bit) & 1 == 0:
+            continue
+        ep = cold.episodes[bit]
+        direction = 0 if common.category == 2 else (1 if side == 0 else -1)
+        if level == FIRE and signal_direction == (1 if side == 0 else -1):
+            continue
+        if level == CLOSE:
+            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, group, tick, where, DATA_RETURNED)
+            continue
+        if is_bar and direction != 0 and is_retracted(ep, tick.close):
+            m = end_episode(out, m, RETRACTED, rule, bit, direction, ep, common, head, group, tick, where, BAD_PRINT)
+            continue
+        if follow(ep, direction, tick.close):
+            tell(ep)
+            m = emit(out, m, WORSENED, rule, direction, ep, head, group, tick, where, NO_REASON)
+        if level == HALF and signal_direction == direction:
+            ep.quiet = 0
+            ep.last_above_ns = tick.act_ns
+            continue
+        kind = calm(ep, common, is_bar, tick.act_ns)
+        if kind == RESOLVED:
+            reason = end_reason(ep, tick.close) if direction != 0 else DATA_RETURNED
+            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, group, tick, where, reason)
+        elif kind != SIGNAL:
+            m = emit(out, m, kind, rule, direction, ep, head, group, tick, where, NO_REASON)
+    return m
+
+
+@njit(error_model="numpy")
+def settle(out, m, level, rule, common, head, cold, group, tick, where):
+    """Everything that follows from one rule's level on one tick; returns the next free place in `out`."""
+    signal_direction = out[m].direction
+    if level == FIRE:
+        m = on_fire(out, m, rule, common, head, cold, group, tick, where)
+    if (head.open_mask >> (2 * rule)) & 3:
+        seen = 1 if level == FIRE and signal_direction == 0 else signal_direction
+        m = follow_up(out, m, level, seen, rule, common, head, cold, group, tick, where)
+    return m
+
+
+@njit(error_model="numpy")
+def end_session(out, m, rule, common, head, cold, group, tick, where):
+    """The session is over: the rule's open episodes resolve, dated to its end."""
+    for side in range(2):
+        bit = 2 * rule + side
+        if (head.open_mask >> bit) & 1:
+            direction = 0 if common.category == 2 else (1 if side == 0 else -1)
+            ep = cold.episodes[bit]
+            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, group, tick, where, SESSION_END)
+    return m

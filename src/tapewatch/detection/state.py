@@ -1,0 +1,125 @@
+"""A shard's state in memory: rows of every symbol, and their bytes for the store."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewatch.alerts.codes import NEVER_NS
+from tapewatch.detection.calendars import FOREVER_NS, boundaries, venue_info
+from tapewatch.detection.layout import LAYOUT
+from tapewatch.model.errors import GiveUpError
+from tapewatch.model.instruments import Instrument
+from tapewatch.model.times import DAY_NS
+
+YEAR_NS = 366 * DAY_NS
+
+
+class Sessions:
+    """Boundaries of the phases of the venues in use, in one table that grows when a tick lies beyond it."""
+
+    def __init__(self) -> None:
+        self.venues: dict[str, int] = {}
+        self._ranges: list[tuple[int, int]] = []
+        self.bounds_ns = np.zeros(0, np.int64)
+        self.bounds_phase = np.zeros(0, np.int64)
+        self.bounds_at = np.zeros(1, np.int64)
+
+    def index(self, venue: str) -> int:
+        """Position of the venue, added if it is new."""
+        if venue not in self.venues:
+            self.venues[venue] = len(self.venues)
+            self._ranges.append((0, 0))
+            self._build()
+        return self.venues[venue]
+
+    def cover(self, venue: int, ts_ns: int) -> None:
+        """Make the venue's boundaries reach at least a year to both sides of `ts_ns`."""
+        start = ts_ns // YEAR_NS * YEAR_NS
+        lo, hi = self._ranges[venue]
+        wanted = (start - YEAR_NS, start + 2 * YEAR_NS)
+        self._ranges[venue] = wanted if lo == hi else (min(lo, wanted[0]), max(hi, wanted[1]))
+        self._build()
+
+    def _build(self) -> None:
+        starts, phases, at = [], [], [0]
+        for venue, (lo, hi) in zip(self.venues, self._ranges, strict=True):
+            if not venue_info(venue).calendar:
+                s, p = np.array([-FOREVER_NS, FOREVER_NS], np.int64), np.array([4, 4], np.int8)
+            else:
+                s, p = boundaries(venue, lo, hi) if hi > lo else (np.array([0], np.int64), np.array([0], np.int8))
+            starts.append(s.astype(np.int64))
+            phases.append(p.astype(np.int64))
+            at.append(at[-1] + len(s))
+        self.bounds_ns, self.bounds_phase = np.concatenate(starts), np.concatenate(phases)
+        self.bounds_at = np.array(at, np.int64)
+
+
+class SymbolTable:
+    """Rows by symbol: `hot` and `cold`, with what is derived from configuration beside them. Grows by doubling."""
+
+    def __init__(
+        self,
+        hot: np.dtype[np.void],
+        cold: np.dtype[np.void],
+        describe: Callable[[Instrument], tuple[int, int]],
+    ) -> None:
+        self._describe = describe
+        self.sessions = Sessions()
+        self.instruments: list[Instrument] = []
+        self.slot_of: dict[Instrument, int] = {}
+        self.hot: Any = np.zeros(16, hot).view(np.recarray)
+        self.cold: Any = np.zeros(16, cold).view(np.recarray)
+        self.dirty = np.zeros(16, np.int8)
+        self.venue = np.zeros(16, np.int64)
+        self.masks = np.zeros(16, np.int64)
+        self.groups = np.zeros(16, np.int64)
+
+    def slot(self, instrument: Instrument) -> int:
+        """The symbol's row, made cold if it is new."""
+        known = self.slot_of.get(instrument)
+        if known is not None:
+            return known
+        at = len(self.instruments)
+        if at == len(self.dirty):
+            self._grow()
+        self.instruments.append(instrument)
+        self.slot_of[instrument] = at
+        self.venue[at] = self.sessions.index(instrument.venue)
+        self.masks[at], self.groups[at] = self._describe(instrument)
+        head = self.hot[at]["head"]
+        head["layout"], head["deadline_ns"], head["session_end_ns"] = LAYOUT, NEVER_NS, NEVER_NS
+        head["phase_from_ns"], head["phase_until_ns"] = NEVER_NS, -NEVER_NS
+        self.cold[at]["layout"] = LAYOUT
+        return at
+
+    def _grow(self) -> None:
+        for name in ("hot", "cold", "dirty", "venue", "masks", "groups"):
+            old = getattr(self, name)
+            new = np.zeros(2 * len(old), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new.view(np.recarray) if name in ("hot", "cold") else new)
+
+    def changed(self) -> Iterable[tuple[str, bytes]]:
+        """Key and bytes of every row that changed since the last call."""
+        for at in np.flatnonzero(self.dirty[: len(self.instruments)]):
+            name = self.instruments[at]
+            yield f"{name.venue}|{name.symbol}|hot", self.hot[at].tobytes()
+            if self.dirty[at] & 2:
+                yield f"{name.venue}|{name.symbol}|cold", self.cold[at].tobytes()
+        self.dirty[:] = 0
+
+    def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Take rows from the store, in their order. GiveUpError where a row has another layout: rebuild from the tape."""
+        for key, data in rows:
+            venue, symbol, part = key.split("|")
+            table: NDArray[Any] = self.hot if part == "hot" else self.cold
+            if len(data) != table.dtype.itemsize or int.from_bytes(data[:8], "little") != LAYOUT:
+                raise GiveUpError(
+                    f"state row {key!r} ({len(data)} bytes) has another layout than this version's"
+                    f" ({table.dtype.itemsize} bytes, number {LAYOUT}); it must be rebuilt from the tape"
+                )
+            at = self.slot(Instrument(venue, symbol))
+            table = self.hot if part == "hot" else self.cold
+            table[at] = np.frombuffer(data, table.dtype)[0]

@@ -1,0 +1,68 @@
+"""Sums over the last n closes in constant time: shifted data (Chan, Golub and LeVeque 1983), renewed by a tick count.
+
+The sums are of `close - anchor`; the anchor and the sums are made anew from the window every 256 ticks, so that rounding cannot
+pile up. A window of equal closes has a variance of exactly 0, and a variance small enough for rounding to matter is
+computed again in two passes from the window itself.
+"""
+
+import numpy as np
+from numba import njit
+
+MOMENTS = np.dtype([("anchor", "f8"), ("s1", "f8"), ("s2", "f8"), ("n", "i8"), ("same", "i8"), ("last", "f8")], align=True)
+RENEW = 256
+DOUBTFUL = 1e-9  # below this share of the squared level (of close - anchor), two passes
+
+
+@njit(error_model="numpy")
+def slide(moments, head, close, window):
+    """Take a close in and let the one that leaves the window go. Must run before the engine appends to `head.closes`."""
+    n = moments.n
+    mask = head.closes.shape[0] - 1
+    moments.same = moments.same + 1 if n > 0 and close == moments.last else 1
+    moments.last = close
+    if n % RENEW == 0:
+        kept = min(n, window - 1)
+        moments.anchor = close
+        s1 = 0.0
+        s2 = 0.0
+        for j in range(head.pos - kept, head.pos):
+            x = head.closes[j & mask] - close
+            s1 += x
+            s2 += x * x
+        moments.s1 = s1
+        moments.s2 = s2
+        moments.n = n + 1
+        return
+    x = close - moments.anchor
+    if n >= window:
+        old = head.closes[(head.pos - window) & mask] - moments.anchor
+        moments.s1 += x - old
+        moments.s2 += x * x - old * old
+    else:
+        moments.s1 += x
+        moments.s2 += x * x
+    moments.n = n + 1
+
+
+@njit(error_model="numpy")
+def variance(moments, head, n, included, close):
+    """Population variance of the n closes in the sums; exactly 0 where they are all equal."""
+    if moments.same >= n:
+        return 0.0
+    mean = moments.s1 / n
+    square = moments.s2 / n
+    var = square - mean * mean
+    if var > DOUBTFUL * square:
+        return var
+    mask = head.closes.shape[0] - 1
+    first = head.pos - n + included
+    mean = close - moments.anchor if included else 0.0
+    for j in range(first, head.pos):
+        mean += head.closes[j & mask] - moments.anchor
+    mean /= n
+    x = close - moments.anchor - mean if included else 0.0
+    var = x * x
+    for j in range(first, head.pos):
+        x = head.closes[j & mask] - moments.anchor - mean
+        var += x * x
+    return var / n

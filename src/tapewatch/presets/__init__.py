@@ -1,0 +1,1 @@
+"""Rule sets and calibration that come with tapewatch, as files."""
