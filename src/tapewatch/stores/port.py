@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
+from tapewatch.model.ledger import LedgerRow as LedgerRow  # lives in the model: the notifier, a sibling, makes it
+from tapewatch.model.ledger import LedgerState as LedgerState
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, TickBatch
 
@@ -160,23 +162,6 @@ class CaseStore(Protocol):
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
         """Entries in order, after seq `after`."""
         ...
-
-
-LedgerState = Literal["pending", "done", "dead", "suppressed"]  # suppressed: muted, `last_error` says why
-
-
-class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One notice to one recipient through one channel; the key is (alert_id, revision, channel, recipient)."""
-
-    alert_id: str
-    revision: int
-    channel: str
-    recipient: str
-    state: LedgerState = "pending"
-    attempts: int = 0
-    next_try_ns: int = 0
-    last_error: str | None = None
-    notice: bytes = b""  # JSON of the notice, so that it can be sent again after a restart
 
 
 class NoticeLedger(Protocol):

@@ -1,0 +1,105 @@
+"""The schema as numbered migrations: `user_version` counts those that a file has been through.
+
+A migration that was ever released is never edited; a change is a new one at the end.
+"""
+
+import sqlite3
+
+from tapewatch.model.errors import GiveUpError
+
+_SHARDS = """
+CREATE TABLE shards (
+    shard TEXT PRIMARY KEY, incarnation TEXT NOT NULL, fingerprint TEXT NOT NULL, epoch INTEGER NOT NULL,
+    next INTEGER NOT NULL, fates TEXT NOT NULL, last_seq INTEGER NOT NULL
+) STRICT;
+CREATE TABLE shard_rows (
+    shard TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (shard, key)
+) STRICT;
+CREATE TABLE outbox (
+    shard TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, payload BLOB NOT NULL,
+    PRIMARY KEY (shard, seq)
+) STRICT;
+"""
+
+# A class is one combination of what a query filters by equality. Each item carries two: `class_id`, whose symbol is
+# empty, and `symbol_class_id`. A page is a merge of the few classes that match, each read from its index in order.
+_ALERTS = """
+CREATE TABLE classes (
+    class_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL,
+    category TEXT NOT NULL, rule TEXT NOT NULL, direction TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL,
+    UNIQUE (kind, symbol, venue, category, rule, direction, severity, state)
+) STRICT;
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, onset_ns INTEGER NOT NULL,
+    class_id INTEGER NOT NULL, symbol_class_id INTEGER NOT NULL, incident_id TEXT NOT NULL, payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX alerts_by_onset ON alerts (onset_ns, alert_id, class_id);
+CREATE INDEX alerts_by_class ON alerts (class_id, onset_ns, alert_id);
+CREATE INDEX alerts_by_symbol_class ON alerts (symbol_class_id, onset_ns, alert_id);
+CREATE INDEX alerts_by_incident ON alerts (incident_id, onset_ns, alert_id);
+CREATE TABLE signals (
+    id INTEGER PRIMARY KEY, signal_id TEXT NOT NULL UNIQUE, ts_event_ns INTEGER NOT NULL,
+    class_id INTEGER NOT NULL, symbol_class_id INTEGER NOT NULL, alert_id TEXT, payload BLOB NOT NULL,
+    stored_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX signals_by_time ON signals (ts_event_ns, signal_id, class_id);
+CREATE INDEX signals_by_class ON signals (class_id, ts_event_ns, signal_id);
+CREATE INDEX signals_by_symbol_class ON signals (symbol_class_id, ts_event_ns, signal_id);
+CREATE INDEX signals_by_alert ON signals (alert_id, ts_event_ns, signal_id);
+CREATE INDEX signals_by_age ON signals (stored_ns);
+CREATE TABLE incidents (
+    id INTEGER PRIMARY KEY, incident_id TEXT NOT NULL UNIQUE, onset_ns INTEGER NOT NULL,
+    class_id INTEGER NOT NULL, symbol_class_id INTEGER NOT NULL, is_open INTEGER NOT NULL, payload BLOB NOT NULL,
+    told BLOB, stored_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX incidents_by_onset ON incidents (onset_ns, incident_id, class_id);
+CREATE INDEX incidents_by_class ON incidents (class_id, onset_ns, incident_id);
+CREATE INDEX incidents_by_symbol_class ON incidents (symbol_class_id, onset_ns, incident_id);
+CREATE INDEX incidents_by_age ON incidents (is_open, stored_ns);
+CREATE TABLE changes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL, event TEXT, incident BLOB, stored_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX changes_that_are_news ON changes (seq) WHERE event IS NOT NULL;
+"""
+
+_PEOPLE = """
+CREATE TABLE cases (alert_id TEXT PRIMARY KEY, version INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;
+CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, payload BLOB NOT NULL) STRICT;
+CREATE INDEX audit_by_subject ON audit (subject, seq);
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY, alert_id TEXT NOT NULL, revision INTEGER NOT NULL, channel TEXT NOT NULL,
+    recipient TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, next_try_ns INTEGER NOT NULL,
+    last_error TEXT, notice BLOB NOT NULL, stored_ns INTEGER NOT NULL,
+    UNIQUE (alert_id, revision, channel, recipient)
+) STRICT;
+CREATE INDEX notices_due ON notices (next_try_ns, id) WHERE state = 'pending';
+CREATE INDEX notices_by_age ON notices (stored_ns) WHERE state <> 'pending';
+CREATE TABLE report_tasks (
+    task_id TEXT PRIMARY KEY, status TEXT NOT NULL, created_ns INTEGER NOT NULL, payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX report_tasks_by_status ON report_tasks (status, created_ns, task_id);
+CREATE TABLE report_files (task_id TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT;
+CREATE TABLE dead_letters (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, tape_offset INTEGER NOT NULL, payload BLOB NOT NULL,
+    stored_ns INTEGER NOT NULL, UNIQUE (source, tape_offset)
+) STRICT;
+CREATE INDEX dead_letters_by_age ON dead_letters (stored_ns);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE,)
+
+
+def migrate(connection: sqlite3.Connection, name: str) -> None:
+    """Bring the file to the newest schema, each migration in a transaction of its own; `name` stands in errors.
+
+    Raises GiveUpError where the file is of a newer tapewatch: writing to it could destroy what we cannot read.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise GiveUpError(
+            f"{name} has schema {version}, this tapewatch knows up to {len(MIGRATIONS)}: use the newer tapewatch"
+        )
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        # One script, so that two processes that open a new file at once make the schema once: the loser waits at
+        # BEGIN and then fails on the first CREATE, which rolls back; `Database` then looks again.
+        connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {number};COMMIT;")

@@ -1,0 +1,97 @@
+"""Shard state, outbox and offsets in SQLite."""
+
+import sqlite3
+
+import msgspec
+
+from tapewatch.model.ticks import Fate
+from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.shard_checks import add_fates, check_commit, check_rule_change
+from tapewatch.stores.sqlite.connection import Database
+
+_fates = msgspec.json.Decoder(dict[int, int])
+
+
+class SqliteShardStore:
+    """A `ShardStore` on one SQLite file; each call that writes is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def claim(self, shard: str, incarnation: str, fingerprint: str) -> tuple[ShardHead, list[StateRow]]:
+        """As the port says."""
+        with self._db.write() as db:
+            db.execute(
+                "INSERT INTO shards VALUES (?, ?, ?, 0, 0, '{}', 0) ON CONFLICT DO NOTHING",
+                (shard, incarnation, fingerprint),
+            )
+            db.execute("UPDATE shards SET epoch = epoch + 1 WHERE shard = ?", (shard,))
+            rows = db.execute("SELECT key, data FROM shard_rows WHERE shard = ? ORDER BY key", (shard,))
+            head = _head(db, shard)
+            if head is None:
+                raise AssertionError("unreachable: the shard was inserted in this transaction")
+            return head, [StateRow(*row) for row in rows]
+
+    def commit(self, commit: Commit) -> None:
+        """As the port says; one transaction, durable against the death of the process when it returns."""
+        with self._db.write() as db:
+            head = _checked(db, commit)
+            _apply(db, head, commit, commit.fingerprint)
+
+    def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
+        """As the port says."""
+        check_rule_change(commit)
+        with self._db.write() as db:
+            head = _checked(db, commit)
+            db.execute("DELETE FROM shard_rows WHERE shard = ?", (commit.shard,))
+            _apply(db, head, commit, fingerprint)
+
+    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
+        """As the port says."""
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT kind, key, payload, seq FROM outbox WHERE shard = ? ORDER BY seq LIMIT ?",
+                (shard, max(limit, 0)),
+            )
+            return [OutboxEntry(*row) for row in rows]
+
+    def ack(self, shard: str, seq: int) -> None:
+        """As the port says."""
+        with self._db.write() as db:
+            db.execute("DELETE FROM outbox WHERE shard = ? AND seq <= ?", (shard, seq))
+
+
+def _head(db: sqlite3.Connection, shard: str) -> ShardHead | None:
+    row = db.execute(
+        "SELECT shard, incarnation, fingerprint, epoch, next, fates FROM shards WHERE shard = ?", (shard,)
+    ).fetchone()
+    if row is None:
+        return None
+    name, incarnation, fingerprint, epoch, position, fates = row
+    sums = {Fate(fate): count for fate, count in _fates.decode(fates).items()}
+    return ShardHead(name, incarnation, fingerprint, epoch, position, sums)
+
+
+def _checked(db: sqlite3.Connection, commit: Commit) -> ShardHead:
+    head = _head(db, commit.shard)
+    check_commit(commit, head)
+    if head is None:
+        raise AssertionError("unreachable: an unknown shard is refused")
+    return head
+
+
+def _apply(db: sqlite3.Connection, head: ShardHead, commit: Commit, fingerprint: str) -> None:
+    db.executemany(
+        "INSERT INTO shard_rows VALUES (?, ?, ?) ON CONFLICT (shard, key) DO UPDATE SET data = excluded.data",
+        ((commit.shard, row.key, row.data) for row in commit.rows),
+    )
+    (last_seq,) = db.execute("SELECT last_seq FROM shards WHERE shard = ?", (commit.shard,)).fetchone()
+    db.executemany(
+        "INSERT INTO outbox VALUES (?, ?, ?, ?, ?)",
+        ((commit.shard, last_seq + i, e.kind, e.key, e.payload) for i, e in enumerate(commit.outbox, start=1)),
+    )
+    fates = {int(fate): count for fate, count in add_fates(head.fates, commit.fates).items()}
+    db.execute(
+        "UPDATE shards SET next = ?, fingerprint = ?, fates = ?, last_seq = ? WHERE shard = ?",
+        (commit.end, fingerprint, msgspec.json.encode(fates).decode(), last_seq + len(commit.outbox), commit.shard),
+    )

@@ -1,0 +1,77 @@
+"""What every CaseStore promises."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tapewatch.model.alerts import AuditEntry, Case, Comment
+from tapewatch.model.errors import CommitRefusedError
+from tapewatch.stores.memory import MemoryCaseStore
+from tapewatch.stores.port import CaseStore
+from tapewatch.stores.sqlite import Database, SqliteCaseStore
+
+ENTRY = AuditEntry(seq=0, at_ns=1, actor="ann", action="comment", subject="a", detail={"text": "look"})
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CaseStore]:
+    if request.param == "memory":
+        yield MemoryCaseStore()
+        return
+    database = Database(tmp_path / "db.sqlite")
+    yield SqliteCaseStore(database)
+    database.close()
+
+
+def test_a_case_comes_back_as_it_was_put_with_its_audit_entry(store: CaseStore) -> None:
+    case = Case(alert_id="a", version=1, comments=[Comment(author="ann", text="look", at_ns=1)])
+    entry = store.put(case, ENTRY)
+    assert entry == msgspec.structs.replace(ENTRY, seq=1)
+    assert store.cases(["a", "unknown"]) == {"a": case}
+    assert store.audit(None, 0, 10) == [entry]
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_a_put_that_does_not_follow_the_stored_version_is_refused_and_leaves_no_trace(
+    store: CaseStore, version: int
+) -> None:
+    case = Case(alert_id="a", version=1)
+    store.put(case, ENTRY)
+    with pytest.raises(CommitRefusedError) as refused:
+        store.put(Case(alert_id="a", version=version, assignee="bob"), ENTRY)
+    assert refused.value.reason == "version"
+    assert store.cases(["a"]) == {"a": case}
+    assert len(store.audit(None, 0, 10)) == 1
+
+
+def test_of_two_people_who_change_one_version_one_is_refused(store: CaseStore) -> None:
+    store.put(Case(alert_id="a", version=1), ENTRY)
+    outcomes: list[str] = []
+
+    def change(assignee: str) -> None:
+        try:
+            store.put(Case(alert_id="a", version=2, assignee=assignee), ENTRY)
+            outcomes.append("done")
+        except CommitRefusedError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=change, args=(str(i),)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["done"] + ["refused"] * 5
+    assert len(store.audit("a", 0, 10)) == 2
+
+
+def test_the_audit_is_numbered_in_order_and_read_by_subject(store: CaseStore) -> None:
+    subjects = ["a", "b", "a", "rules"]
+    entries = [store.audit_append(msgspec.structs.replace(ENTRY, subject=s)) for s in subjects]
+    assert [e.seq for e in entries] == [1, 2, 3, 4]
+    assert store.audit(None, 0, 3) == entries[:3]
+    assert store.audit(None, 2, 10) == entries[2:]
+    assert store.audit("a", 1, 10) == [entries[2]]
+    assert store.audit("nobody", 0, 10) == []

@@ -1,0 +1,69 @@
+"""What every NoticeLedger promises."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tapewatch.stores.memory import MemoryNoticeLedger
+from tapewatch.stores.port import LedgerRow, NoticeLedger
+from tapewatch.stores.sqlite import Database, SqliteNoticeLedger
+
+ROW = LedgerRow(alert_id="a", revision=1, channel="email", recipient="desk@example.org", notice=b'{"x":1}')
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NoticeLedger]:
+    if request.param == "memory":
+        yield MemoryNoticeLedger()
+        return
+    database = Database(tmp_path / "db.sqlite")
+    yield SqliteNoticeLedger(database, lambda: 7)
+    database.close()
+
+
+def _row(**changed: object) -> LedgerRow:
+    return msgspec.structs.replace(ROW, **changed)
+
+
+def test_a_notice_is_owed_once_a_key(ledger: NoticeLedger) -> None:
+    others = [_row(alert_id="b"), _row(revision=2), _row(channel="slack"), _row(recipient="risk@example.org")]
+    assert ledger.owe([ROW, *others]) == [ROW, *others]
+    assert ledger.owe([ROW, _row(alert_id="c")]) == [_row(alert_id="c")]
+    assert ledger.owe([_row(notice=b"another text of the same notice")]) == []
+
+
+def test_a_repeat_within_one_call_is_owed_once(ledger: NoticeLedger) -> None:
+    assert ledger.owe([ROW, _row(attempts=3)]) == [ROW]
+
+
+def test_owing_again_does_not_bring_back_what_was_settled(ledger: NoticeLedger) -> None:
+    ledger.owe([ROW])
+    ledger.settle(_row(state="done", attempts=1))
+    assert ledger.owe([ROW]) == []
+    assert ledger.due(10, 10) == []
+
+
+def test_what_is_due_comes_oldest_first_and_not_before_its_time(ledger: NoticeLedger) -> None:
+    rows = [_row(alert_id=name, next_try_ns=at) for name, at in (("late", 30), ("b", 20), ("a", 10), ("never", 99))]
+    ledger.owe(rows)
+    assert [r.alert_id for r in ledger.due(30, 10)] == ["a", "b", "late"]
+    assert [r.alert_id for r in ledger.due(30, 2)] == ["a", "b"]
+    assert [r.alert_id for r in ledger.due(10, 10)] == ["a"]
+    assert ledger.due(9, 10) == []
+
+
+@pytest.mark.parametrize("state", ["done", "dead", "suppressed"])
+def test_only_pending_rows_are_due(ledger: NoticeLedger, state: str) -> None:
+    ledger.owe([ROW])
+    ledger.settle(_row(state=state, last_error="refused"))
+    assert ledger.due(10, 10) == []
+
+
+def test_an_attempt_that_is_to_be_repeated_comes_back_as_it_was_settled(ledger: NoticeLedger) -> None:
+    ledger.owe([ROW])
+    again = _row(attempts=2, next_try_ns=50, last_error="503")
+    ledger.settle(again)
+    assert ledger.due(49, 10) == []
+    assert ledger.due(50, 10) == [again]

@@ -1,0 +1,177 @@
+"""What every ShardStore promises."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tapewatch.model.errors import CommitRefusedError
+from tapewatch.model.ticks import Fate
+from tapewatch.stores.memory import MemoryShardStore
+from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
+from tapewatch.stores.sqlite import Database, SqliteShardStore
+
+A, B = StateRow("XNAS|TSLA|hot", b"a"), StateRow("binance|BTC/USDT|hot", b"b\x00\xff")
+ALERT = OutboxEntry("alert", "TSLA", b"{}")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShardStore]:
+    if request.param == "memory":
+        yield MemoryShardStore()
+        return
+    database = Database(tmp_path / "db.sqlite")
+    yield SqliteShardStore(database)
+    database.close()
+
+
+def _commit(
+    head: ShardHead, end: int, *rows: StateRow, outbox: tuple[OutboxEntry, ...] = (), **changed: object
+) -> Commit:
+    commit = Commit(
+        head.shard, head.incarnation, head.fingerprint, head.epoch, head.next, end, rows, outbox, {Fate.JUDGED: 1}
+    )
+    return replace(commit, **changed)  # type: ignore[arg-type]  # the test names the fields that it breaks
+
+
+def test_a_new_shard_starts_empty_at_zero_with_epoch_one(store: ShardStore) -> None:
+    head, rows = store.claim("s", "inc", "rules")
+    assert head == ShardHead("s", "inc", "rules", epoch=1, next=0, fates={})
+    assert rows == []
+
+
+def test_a_claim_raises_the_epoch_and_keeps_what_is_stored(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, A, B))
+    head, rows = store.claim("s", "another", "other rules")
+    assert (head.incarnation, head.fingerprint, head.epoch, head.next) == ("inc", "rules", 2, 5)
+    assert sorted(rows, key=lambda r: r.key) == [A, B]
+
+
+def test_rows_that_a_commit_does_not_name_stay_as_they_are(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, A, B))
+    store.commit(_commit(head, 9, replace(A, data=b"new"), start=5))
+    assert {r.key: r.data for r in store.claim("s", "inc", "rules")[1]} == {A.key: b"new", B.key: B.data}
+
+
+def test_fates_are_summed_over_commits(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, fates={Fate.JUDGED: 3, Fate.DEAD: 2}))
+    store.commit(_commit(head, 7, start=5, fates={Fate.JUDGED: 1, Fate.LATE: 1}))
+    assert store.claim("s", "inc", "rules")[0].fates == {Fate.JUDGED: 4, Fate.DEAD: 2, Fate.LATE: 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"incarnation": "x", "fingerprint": "x", "epoch": 9, "start": 1}, "incarnation"),
+        ({"fingerprint": "x", "epoch": 9, "start": 1}, "fingerprint"),
+        ({"epoch": 9, "start": 1}, "epoch"),
+        ({"epoch": 0}, "epoch"),
+        ({"start": 1}, "start"),
+        ({"shard": "never claimed"}, "incarnation"),
+    ],
+)
+def test_a_commit_that_does_not_fit_is_refused_for_the_first_check_and_changes_nothing(
+    store: ShardStore, changed: dict[str, object], reason: str
+) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    with pytest.raises(CommitRefusedError) as refused:
+        store.commit(_commit(head, 5, A, outbox=(ALERT,), **changed))
+    assert refused.value.reason == reason
+    assert store.drain("s", 10) == []
+    after, rows = store.claim("s", "inc", "rules")
+    assert (after.next, after.fates, rows) == (0, {}, [])
+
+
+def test_a_batch_takes_effect_once_when_two_commit_it(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    outcomes: list[str] = []
+
+    def attempt() -> None:
+        try:
+            store.commit(_commit(head, 5, A, outbox=(ALERT,)))
+            outcomes.append("done")
+        except CommitRefusedError as refused:
+            outcomes.append(refused.reason)
+
+    threads = [threading.Thread(target=attempt) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["done"] + ["start"] * 7
+    assert len(store.drain("s", 10)) == 1
+
+
+def test_who_was_overtaken_by_another_claim_cannot_commit(store: ShardStore) -> None:
+    old, _ = store.claim("s", "inc", "rules")
+    new, _ = store.claim("s", "inc", "rules")
+    with pytest.raises(CommitRefusedError, match="epoch"):
+        store.commit(_commit(old, 5))
+    store.commit(_commit(new, 5))
+
+
+def test_the_outbox_is_drained_in_order_until_it_is_acknowledged(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    entries = tuple(replace(ALERT, payload=str(i).encode()) for i in range(3))
+    store.commit(_commit(head, 5, outbox=entries))
+    drained = store.drain("s", 2)
+    assert [(e.seq, e.payload) for e in drained] == [(1, b"0"), (2, b"1")]
+    assert store.drain("s", 2) == drained
+    store.ack("s", 2)
+    assert [e.payload for e in store.drain("s", 2)] == [b"2"]
+
+
+def test_outbox_numbers_go_on_after_everything_was_acknowledged(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, outbox=(ALERT, ALERT)))
+    store.ack("s", 2)
+    store.commit(_commit(head, 6, outbox=(ALERT,), start=5))
+    assert [e.seq for e in store.drain("s", 10)] == [3]
+
+
+def test_shards_do_not_touch_each_other(store: ShardStore) -> None:
+    one, _ = store.claim("one", "inc", "rules")
+    store.claim("two", "inc", "rules")
+    store.commit(_commit(one, 5, A, outbox=(ALERT,)))
+    store.ack("two", 10)
+    assert len(store.drain("one", 10)) == 1
+    assert store.drain("two", 10) == store.drain("three", 10) == []
+    assert store.claim("two", "inc", "rules")[1] == []
+
+
+def test_a_change_of_rules_keeps_only_the_rows_that_it_names(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, A, B))
+    change = _commit(head, 5, replace(A, data=b"kept"), outbox=(ALERT,), start=5, fates={})
+    store.set_fingerprint(change, "new rules")
+    assert len(store.drain("s", 10)) == 1
+    head, rows = store.claim("s", "inc", "rules")
+    assert (head.fingerprint, head.next, rows) == ("new rules", 5, [StateRow(A.key, b"kept")])
+    store.commit(_commit(head, 6))
+
+
+def test_a_change_of_rules_is_refused_like_a_commit_and_then_drops_nothing(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, A))
+    with pytest.raises(CommitRefusedError, match="start"):
+        store.set_fingerprint(_commit(head, 4, start=4), "new rules")
+    head, rows = store.claim("s", "inc", "rules")
+    assert (head.fingerprint, rows) == ("rules", [A])
+
+
+def test_a_change_of_rules_over_records_is_a_mistake_of_the_caller(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    with pytest.raises(ValueError, match="at one offset"):
+        store.set_fingerprint(_commit(head, 3), "new rules")
+
+
+def test_a_commit_that_goes_backwards_is_a_mistake_of_the_caller(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5))
+    with pytest.raises(ValueError, match="before its start"):
+        store.commit(_commit(head, 4, start=5))
