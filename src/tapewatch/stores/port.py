@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
-from tapewatch.model.ledger import LedgerRow as LedgerRow  # lives in the model: the notifier, a sibling, makes it
-from tapewatch.model.ledger import LedgerState as LedgerState
+from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, TickBatch
 

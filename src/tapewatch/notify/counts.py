@@ -1,0 +1,26 @@
+"""How many notices met which fate, for /metrics."""
+
+import threading
+from collections import Counter
+
+
+class Counts:
+    """Counters by name and labels; may be raised from several threads.
+
+    `("owed", channel)`, `("delivered", channel)`, `("retried", channel)`, `("dead", channel)`,
+    `("suppressed", channel, why)` with why one of silence, inhibition; `("unrouted",)`; `("ledger_busy",)`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counter: Counter[tuple[str, ...]] = Counter()
+
+    def add(self, *key: str) -> None:
+        """One more."""
+        with self._lock:
+            self._counter[key] += 1
+
+    def snapshot(self) -> dict[tuple[str, ...], int]:
+        """All counters as they are now."""
+        with self._lock:
+            return dict(self._counter)
