@@ -1,0 +1,17 @@
+"""The routes, one noun a file; a new file joins this tuple."""
+
+from tapewatch.web.api.routes import alerts, audit, cases, dead_letters, docs, incidents, ops, reports, stream, ticks
+
+# cases before alerts: /v1/alerts/{id}/... is the longer path
+ROUTERS = (
+    stream.router,
+    cases.router,
+    alerts.router,
+    incidents.router,
+    ticks.router,
+    reports.router,
+    audit.router,
+    dead_letters.router,
+    ops.router,
+    docs.router,
+)

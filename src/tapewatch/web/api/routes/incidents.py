@@ -1,0 +1,84 @@
+"""Incidents: what people are notified of; alerts are their evidence."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from msgspec.structs import replace
+from starlette.responses import Response
+
+from tapewatch.stores.port import AlertQuery
+from tapewatch.web.api import params
+from tapewatch.web.api.cursors import encode_cursor
+from tapewatch.web.api.deps import Deps
+from tapewatch.web.api.documented import LINK, answers
+from tapewatch.web.api.messages import IncidentDetail, IncidentPage, json_response, page_response
+from tapewatch.web.api.problems import ProblemError
+from tapewatch.web.api.queries import case_views, fetch_page, next_address, next_of, texts
+
+router = APIRouter(tags=["incidents"])
+_DETAIL_ALERTS = 100
+
+
+async def incident_query(
+    *,
+    venue: params.Venue = None,
+    symbol: params.SymbolFilter = None,
+    severity: Annotated[params.Severities, Query()] = None,
+    type_: params.Types = None,
+    state: params.IncidentStates = None,
+    category: Annotated[params.Categories, Query()] = None,
+    from_ns: params.FromTime = None,
+    to_ns: params.ToTime = None,
+) -> AlertQuery:
+    params.check_range(from_ns, to_ns)
+    return AlertQuery(
+        venue=venue,
+        symbol=symbol,
+        severity=texts(severity),
+        direction=texts(type_),
+        state=texts(state),
+        category=texts(category),
+        from_ns=from_ns,
+        to_ns=to_ns,
+    )
+
+
+@router.get(
+    "/v1/incidents",
+    responses=answers(IncidentPage, "A page of incidents.", 400, headers=LINK),
+    summary="Incidents by time and filter",
+)
+def list_incidents(
+    *,
+    request: Request,
+    deps: Deps,
+    filters: Annotated[AlertQuery, Depends(incident_query)],
+    order: params.Order = "newest",
+    limit: params.Limit = params.DEFAULT_PAGE,
+    cursor: params.Cursor = None,
+) -> Response:
+    """Newest onset first unless `order=oldest`."""
+    query = params.with_cursor(replace(filters, newest_first=order == "newest", limit=limit), cursor)
+    items, more = fetch_page(deps.alerts.incidents, query)
+    address = next_of(request, query, (items[-1].onset_ns, items[-1].incident_id) if more else None)
+    return page_response(IncidentPage(items=items, next=address), address)
+
+
+@router.get(
+    "/v1/incidents/{incident_id}",
+    responses=answers(IncidentDetail, "The incident with its alerts.", 404),
+    summary="One incident with its alerts",
+)
+def read_incident(request: Request, deps: Deps, incident_id: params.IncidentId) -> Response:
+    found = deps.alerts.incidents(AlertQuery(incident_id=incident_id, limit=1))
+    if not found:
+        raise ProblemError(404, f"there is no incident {incident_id}")
+    query = AlertQuery(incident_id=incident_id, newest_first=False, limit=_DETAIL_ALERTS)
+    alerts, more = fetch_page(deps.alerts.page, query)
+    address = None
+    if more:
+        cursor = encode_cursor((alerts[-1].onset_ns, alerts[-1].alert_id), params.query_digest(query))
+        fixed = {"incident_id": incident_id, "order": "oldest"}
+        address = next_address(request, cursor, path="/v1/alerts", fixed=fixed)
+    cases = case_views(deps.cases, alerts)
+    return json_response(IncidentDetail(incident=found[0], alerts=alerts, cases=cases, alerts_next=address))
