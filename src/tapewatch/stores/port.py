@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
 from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
+from tapewatch.model.report_task import ReportTask as ReportTask  # noqa: PLC0414 - part of this port; reports make it
+from tapewatch.model.report_task import TaskStatus as TaskStatus  # noqa: PLC0414
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, TickBatch
 
@@ -177,25 +179,6 @@ class NoticeLedger(Protocol):
     def settle(self, row: LedgerRow) -> None:
         """Overwrite the row of the same key."""
         ...
-
-
-TaskStatus = Literal["queued", "running", "done", "failed"]
-
-
-class ReportTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A report that is made in the background; survives a restart (running ones start again)."""
-
-    task_id: str
-    status: TaskStatus
-    created_ns: int
-    updated_ns: int
-    request: bytes  # JSON of the report's request
-    recipient_email: str | None = None
-    file_name: str | None = None
-    media_type: str | None = None
-    error: str | None = None
-    attempts: int = 0
-    emailed: bool = False
 
 
 class TaskStore(Protocol):
