@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
 from tapewatch.model.times import SECOND_NS
 
-JUDGED, LATE, DUPLICATE, CORRECTION, FUTURE = 0, 1, 2, 3, 4
+JUDGED, LATE, DUPLICATE, CORRECTION, FUTURE = (np.int64(n) for n in range(5))
 AHEAD_NS = 60 * SECOND_NS
 
 

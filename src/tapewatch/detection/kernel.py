@@ -68,6 +68,7 @@ def kernel_for(detectors: tuple[Detector, ...]) -> Kernel:
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot load the generated kernel {path}")
     module: Any = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Numba's cache looks the module up by name
     spec.loader.exec_module(module)
     run: Kernel = module.run
     return run

@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from tapewatch.alerts.codes import FIRE, NEVER_NS, NONE
+from tapewatch.alerts.codes import FIRE, NEVER_NS, NONE, TIMER
 from tapewatch.detection.admission import FUTURE, accept, admit
 from tapewatch.detection.detectors.base import Tick
 from tapewatch.detection.features import (
@@ -18,7 +18,7 @@ from tapewatch.detection.features import (
     volume_known,
 )
 from tapewatch.detection.quarantine import (
-    DISCARD, JUMP, OFF_SCALE, OK, REVERTED, WAIT, hold, impossible, judge_held, suspicious,
+    AHEAD, DISCARD, OFF_SCALE, OK, REVERTED, WAIT, hold, impossible, judge_held, suspicious,
 )
 from tapewatch.detection.sessions import enter_phase
 from tapewatch.detection.settle import end_session, settle
@@ -32,7 +32,7 @@ def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inter
     fresh = 1
     ret = math.nan
     sigma = math.nan
-    source = 0
+    source = OK
     step = 0.0
     known = 0
     normal = math.nan
@@ -66,7 +66,7 @@ RULE = '''    level = NONE
         if (common.phases >> head.phase) & 1 and common.from_ns <= event_ns and event_ns < common.until_ns:
             level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out[m])
     if level == FIRE or {follow}((head.open_mask >> {bit}) & 3) != 0:
-        m = settle(out, m, level, {i}, params.c{i}, head, cold, group, tick, where)
+        m = settle(out, m, level, params.c{i}, head, cold, group, tick, where)
 '''
 
 TIMERS = '''
@@ -83,9 +83,9 @@ def timers(row, cold, params, group, mask, out, m, now_ns, record, offset, slot)
     head = row.head
     best = next_deadline(row)
     while best < now_ns:
-        tick = Tick(best, best, 0, head.close, head.close, head.close, head.close, 0.0, 0, 1, math.nan, head.phase, 0, 0,
-                    0.0, math.nan, 0, math.nan, head.volume_dev, 0.0)
-        where = (record, offset, slot, -1)
+        tick = Tick(best, best, OK, head.close, head.close, head.close, head.close, 0.0, OK, 1, math.nan, head.phase, OK, 0,
+                    0.0, math.nan, OK, math.nan, head.volume_dev, 0.0)
+        where = (record, offset, slot, TIMER)
         if head.open_mask and head.session_end_ns == best:
 {ends}
         else:
@@ -110,7 +110,7 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
         said = judge_held(held, head.close, c, act_ns)
         if said == WAIT:
             return m
-        verdict = 0
+        verdict = OK
         if said == DISCARD:
             verdict = OFF_SCALE if held.kind == OFF_SCALE else REVERTED
         held.kind = OK
@@ -128,7 +128,7 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
         if kind != OK:
             hold(held, kind, event_ns, interval_ns, where[3], where[1], o, h, lo, c, v)
             return m
-    return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, 0)
+    return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, OK)
 '''
 
 RUN = '''
@@ -212,7 +212,7 @@ def _timers(detectors: Sequence[Detector]) -> str:
     timed = [i for i, d in enumerate(detectors) if d.due is not None]
     deadlines = "".join(f"    best = min(best, row.r{i}.deadline_ns) if row.r{i}.deadline_ns > 0 else best\n" for i in timed)
     ends = "".join(
-        f"            m = end_session(out, m, {i}, params.c{i}, head, cold, group, tick, where)\n"
+        f"            m = end_session(out, m, params.c{i}, head, cold, group, tick, where)\n"
         for i in range(len(detectors))
     )
     dues = ""
@@ -221,7 +221,7 @@ def _timers(detectors: Sequence[Detector]) -> str:
             f"            if row.r{i}.deadline_ns == best:\n"
             f"                level = due_{i}(row.r{i}, params.p{i}, head, best, out[m])\n"
             f"                if level != NONE and (mask >> {i}) & 1:\n"
-            f"                    m = settle(out, m, level, {i}, params.c{i}, head, cold, group, tick, where)\n"
+            f"                    m = settle(out, m, level, params.c{i}, head, cold, group, tick, where)\n"
         )
     return TIMERS.format(deadlines=deadlines, ends=ends, dues=dues)
 
@@ -254,8 +254,8 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
     parts.append(_timers(detectors))
     future = "" if not quarantine else (
         "if fate == FUTURE:\n"
-        "                m = visit(row, cold[slot], params, group, masks[slot], out, m, (i, off[i], slot, -1), event_ns, act_ns,\n"
-        "                    interval_ns, 0, op[i], hi[i], lo[i], cl[i], volume, side[i], 5)\n"
+        "                m = visit(row, cold[slot], params, group, masks[slot], out, m, (i, off[i], slot, TIMER), event_ns, act_ns,\n"
+        "                    interval_ns, 0, op[i], hi[i], lo[i], cl[i], volume, side[i], AHEAD)\n"
         "                dirty[slot] = 3"
     )
     if quarantine:
@@ -265,7 +265,7 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
             margin=16 * len(detectors) + 32,
             future=future,
             entry="screen" if quarantine else "visit",
-            verdict="" if quarantine else ", 0",
+            verdict="" if quarantine else ", OK",
         )
     )
     return "".join(parts)

@@ -2,14 +2,15 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
 from tapewatch.model.times import MINUTE_NS
 
-OK, NOT_POSITIVE, CROSSED, OFF_SCALE, REVERTED, FUTURE = 0, 1, 2, 3, 4, 5
-JUMP = 6  # held, not yet a verdict
+OK, NOT_POSITIVE, CROSSED, OFF_SCALE, REVERTED, AHEAD = (np.int64(n) for n in range(6))
+JUMP = np.int64(6)  # held, not yet a verdict
 
-WAIT, RELEASE, DISCARD = 0, 1, 2
+WAIT, RELEASE, DISCARD = (np.int64(n) for n in range(3))
 PENDING_TICKS = 3
 PENDING_NS = 3 * MINUTE_NS
 CONFIRM_OFF_SCALE = 2  # ticks at the new level after the first: three in a row

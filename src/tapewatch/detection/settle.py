@@ -165,8 +165,9 @@ def follow_up(out, m, level, signal_direction, rule, common, head, cold, group, 
 
 
 @njit(error_model="numpy")
-def settle(out, m, level, rule, common, head, cold, group, tick, where):
+def settle(out, m, level, common, head, cold, group, tick, where):
     """Everything that follows from one rule's level on one tick; returns the next free place in `out`."""
+    rule = common.rule
     signal_direction = out[m].direction
     if level == FIRE:
         m = on_fire(out, m, rule, common, head, cold, group, tick, where)
@@ -177,8 +178,9 @@ def settle(out, m, level, rule, common, head, cold, group, tick, where):
 
 
 @njit(error_model="numpy")
-def end_session(out, m, rule, common, head, cold, group, tick, where):
+def end_session(out, m, common, head, cold, group, tick, where):
     """The session is over: the rule's open episodes resolve, dated to its end."""
+    rule = common.rule
     for side in range(2):
         bit = 2 * rule + side
         if (head.open_mask >> bit) & 1:

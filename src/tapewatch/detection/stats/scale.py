@@ -6,6 +6,7 @@ tick enters clipped, not dropped, so that it cannot poison the scale and a new l
 
 import math
 
+import numpy as np
 from numba import njit
 
 from tapewatch.detection.layout import PHASES
@@ -16,7 +17,7 @@ CLIP = 5.0
 ENOUGH = 60  # bars of a phase before its own scale is used
 NORMAL = 1.2533141373155001  # sigma / E|x| of a normal law
 
-NOWHERE, OWN_PHASE, OTHER_PHASES, GROUP, FIXED = 0, 1, 2, 3, 4
+NOWHERE, OWN_PHASE, OTHER_PHASES, GROUP, FIXED = (np.int64(n) for n in range(5))
 SOURCES = ("nowhere", "own_phase", "other_phases", "group", "fixed")
 
 
