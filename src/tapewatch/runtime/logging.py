@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from tapewatch.model.times import format_rfc3339
@@ -83,13 +83,20 @@ class _JsonFormatter(logging.Formatter):
             "time": format_rfc3339(int(record.created * 1_000) * 1_000_000),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self._blot(record.getMessage()),
+            "message": record.getMessage(),
         }
         for key, value in _extra(record).items():
-            line.setdefault(key, self._blot(value) if isinstance(value, str) else value)
+            line.setdefault(key, value)
         if record.exc_info and record.exc_info[1] is not None:
-            line["exception"] = self._blot("".join(traceback.format_exception(record.exc_info[1])))
-        return json.dumps(line, default=self._odd, ensure_ascii=False)
+            line["exception"] = "".join(traceback.format_exception(record.exc_info[1]))
+        return json.dumps({key: self._clean(value) for key, value in line.items()}, ensure_ascii=False)
 
-    def _odd(self, value: object) -> str:
+    def _clean(self, value: object) -> object:
+        """Something that JSON can say, without secrets at any depth."""
+        if isinstance(value, bool | int | float) or value is None:
+            return value
+        if isinstance(value, Mapping):
+            return {self._blot(str(key)): self._clean(item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._clean(item) for item in value]
         return self._blot(str(value))

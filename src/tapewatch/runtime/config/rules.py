@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tapewatch.detection.registry import detectors
-from tapewatch.detection.rules import Rule, RuleSet, compile_rule, compile_rules
+from tapewatch.detection.rules import Rule, RulesFile, RuleSet, compile_rule, rule_set
 from tapewatch.model.errors import InputError
 from tapewatch.runtime.config.check import Checker, missing
 from tapewatch.runtime.config.problems import Problem, did_you_mean, refuse
@@ -19,21 +19,12 @@ from tapewatch.runtime.config.tomlfile import TomlFile, parse_toml, read_toml
 _PRESETS = "tapewatch.presets"
 
 
-class RulesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a rules file says. The name stands in reports and in the audit."""
-
-    name: str
-    text: str = ""
-    rules: tuple[Rule, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class LoadedRules:
     """A checked rule set, the disabled rules with it, and where it came from."""
 
     rules: RuleSet
     declared: tuple[Rule, ...]
-    text: str
     source: str  # `preset default` or the file's path
 
 
@@ -70,7 +61,7 @@ def _compile(file: TomlFile, source: str) -> LoadedRules:
     refuse([*checker.table(file.data, (RulesFile,)), *missing(file.data, (RulesFile,), file.where)])
     document = msgspec.convert(file.data, RulesFile)
     refuse(list(_problems(file, document, checker)))
-    return LoadedRules(compile_rules(document.name, document.rules), document.rules, document.text, source)
+    return LoadedRules(rule_set(file.data, file.path.stem), document.rules, source)
 
 
 def _problems(file: TomlFile, document: RulesFile, checker: Checker) -> Iterator[Problem]:

@@ -69,10 +69,14 @@ def _below(key: tuple[str, ...], value: Any, loaded: Loaded) -> Iterator[str]:
         for index, item in enumerate(value):
             where = loaded.where((*key, index))
             yield from ("", f"[[{header}]]  # {where}")
-            for name in fields(type(item)):
-                inner = getattr(item, _attribute(item, name))
-                if inner is not None:
-                    yield f"{_name(name)} = {_value(inner, hidden=fields(type(item))[name].is_secret)}"
+            yield from _lines(item)
+
+
+def _lines(item: msgspec.Struct) -> Iterator[str]:
+    for name, field in fields(type(item)).items():
+        value = getattr(item, _attribute(item, name))
+        if value is not None:
+            yield f"{_name(name)} = {_value(value, hidden=field.is_secret)}"
 
 
 def _attribute(struct: msgspec.Struct, name: str) -> str:
@@ -92,13 +96,7 @@ def _value(value: object, *, hidden: bool = False) -> str:
     if isinstance(value, Secret):
         return _text(value.reference or HIDDEN)
     if isinstance(value, msgspec.Struct):
-        inner = {name: getattr(value, _attribute(value, name)) for name in fields(type(value))}
-        parts = (
-            f"{_name(name)} = {_value(item, hidden=fields(type(value))[name].is_secret)}"
-            for name, item in inner.items()
-            if item is not None
-        )
-        return "{ " + ", ".join(parts) + " }"
+        return "{ " + ", ".join(_lines(value)) + " }"
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_name(str(k))} = {_value(v, hidden=hidden)}" for k, v in value.items()) + " }"
     if isinstance(value, list | tuple | set | frozenset):

@@ -1,0 +1,28 @@
+"""`tapewatch config`."""
+
+import typer
+
+from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.config.show import show as as_toml
+
+app = typer.Typer(
+    help="Show the effective settings and where they come from.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def config() -> None:
+    """Show the effective settings and where they come from."""
+
+
+@app.command()
+def show(ctx: typer.Context) -> None:
+    """Print the effective settings as TOML, each with where it came from; secrets are hidden.
+
+    \b
+    Examples:
+      tapewatch config show
+      tapewatch config show --config desk.toml --set api.port=9000
+      tapewatch config show | grep -v default
+    """
+    typer.echo(as_toml(state_of(ctx).load()), nl=False)

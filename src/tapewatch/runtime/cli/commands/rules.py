@@ -1,0 +1,111 @@
+"""`tapewatch rules`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tapewatch.detection.rules import CompiledRule, Rule
+from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.config.layers import Flag
+from tapewatch.runtime.config.rules import LoadedRules, load_preset, load_rules, load_rules_file, preset_names
+
+app = command_app()
+
+
+@app.callback()
+def rules() -> None:
+    """Check, show and list rule sets."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A rules file (TOML).")],
+) -> None:
+    """Check a rules file: every mistake with its line, exit code 2; else one line and exit code 0.
+
+    \b
+    Examples:
+      tapewatch rules check my-rules.toml
+    """
+    loaded = load_rules_file(file)
+    off = len(loaded.declared) - len(loaded.rules.rules)
+    typer.echo(f"{file}: {loaded.rules.name}: {len(loaded.rules.rules)} rules in force, {off} switched off")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Show this rule set of tapewatch.")] = None,
+    file: Annotated[Path | None, typer.Option(metavar="FILE", help="Show the rules of this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a rule.")] = False,
+) -> None:
+    """Show the rules in force: versions, detectors, parameters with their defaults filled in.
+
+    Without an option it shows what the settings name.
+
+    \b
+    Examples:
+      tapewatch rules show
+      tapewatch rules show --preset prototype
+      tapewatch rules show --file my-rules.toml --json
+    """
+    flags = [
+        Flag("--preset", "rules.preset", preset),
+        Flag("--file", "rules.file", None if file is None else str(file)),
+    ]
+    loaded = load_preset(preset) if preset and not file else load_rules(state_of(ctx).load(flags).settings.rules)
+    if as_json:
+        for rule in loaded.rules.rules:
+            typer.echo(json.dumps(_as_object(rule), ensure_ascii=False))
+        return
+    _print(loaded)
+
+
+@app.command("list")
+def list_presets() -> None:
+    """List the rule sets that come with tapewatch.
+
+    \b
+    Examples:
+      tapewatch rules list
+    """
+    for name in preset_names():
+        loaded = load_preset(name)
+        typer.echo(f"{name}: {', '.join(rule.name for rule in loaded.rules.rules)}")
+
+
+def _parameters(rule: CompiledRule) -> dict[str, object]:
+    return {name: getattr(rule.params, name) for name in rule.params.__struct_fields__}
+
+
+def _as_object(rule: CompiledRule) -> dict[str, object]:
+    declared: Rule = rule.rule
+    return {
+        "name": rule.name,
+        "version": rule.version,
+        "detector": rule.detector.name,
+        "severity": declared.severity,
+        "symbols": declared.symbols,
+        "params": _parameters(rule),
+        "owner": declared.owner,
+        "text": declared.text,
+    }
+
+
+def _print(loaded: LoadedRules) -> None:
+    typer.echo(f"{loaded.rules.name} ({loaded.source})")
+    for rule in loaded.rules.rules:
+        typer.echo(f"\n{rule.name} {rule.version}: {rule.detector.name}, {_scope(rule.rule)}")
+        if rule.rule.text:
+            typer.echo(f"  {rule.rule.text}")
+        for name, value in _parameters(rule).items():
+            typer.echo(f"  {name} = {json.dumps(value)}")
+    for off in (rule for rule in loaded.declared if not rule.enabled):
+        typer.echo(f"\n{off.name}: switched off")
+
+
+def _scope(rule: Rule) -> str:
+    but = f" but {' '.join(rule.exclude)}" if rule.exclude else ""
+    return f"at most {rule.severity}, symbols {' '.join(rule.symbols)}{but}"

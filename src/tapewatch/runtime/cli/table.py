@@ -1,0 +1,26 @@
+"""Every command: a line here and a file under `commands/`. `--help` reads this table and imports none of the files.
+
+A command's file has `app = command_app()`: with one `@app.command()` it is a plain command, with several it is a
+group (`tapewatch rules check`). Its docstring is its help, with examples at the end.
+"""
+
+from typing import NamedTuple
+
+RUN, LOOK, SET_UP = "Watch the market", "Look at what was found", "Set up"
+_COMMANDS = "tapewatch.runtime.cli.commands"
+
+
+class Entry(NamedTuple):
+    """`module` is imported when the command is called or completed, not before."""
+
+    name: str
+    module: str
+    help: str
+    panel: str
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("rules", f"{_COMMANDS}.rules", "Check, show and list rule sets.", SET_UP),
+    Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
+    Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),
+)
