@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tapewatch.detection.registry import detectors
-from tapewatch.detection.rules import Rule, RulesFile, RuleSet, compile_rule, rule_set
+from tapewatch.detection.rules import Rule, RuleSet, RulesFile, compile_rule, rule_set
 from tapewatch.model.errors import InputError
 from tapewatch.runtime.config.check import Checker, missing
 from tapewatch.runtime.config.problems import Problem, did_you_mean, refuse

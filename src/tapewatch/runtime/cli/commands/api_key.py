@@ -17,7 +17,7 @@ def api_key() -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Who will call; stands in the audit as the actor.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who will call; stands in the audit as the actor.")],
 ) -> None:
     """Make a key: its text on standard output, once; what belongs into the settings on standard error.
 

@@ -5,9 +5,7 @@ import typer
 from tapewatch.runtime.cli.common import command_app, state_of
 from tapewatch.runtime.config.show import show as as_toml
 
-app = typer.Typer(
-    help="Show the effective settings and where they come from.", no_args_is_help=True, rich_markup_mode=None
-)
+app = command_app()
 
 
 @app.callback()

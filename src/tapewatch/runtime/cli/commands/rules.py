@@ -21,7 +21,7 @@ def rules() -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A rules file (TOML).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A rules file (TOML).")],
 ) -> None:
     """Check a rules file: every mistake with its line, exit code 2; else one line and exit code 0.
 
