@@ -1,0 +1,132 @@
+"""The layout of one CSV file, learnt from its head: delimiter, header, what each column means, how time is written."""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import PurePath
+
+from tapewatch.feeds.csv_blocks import STDIN
+from tapewatch.feeds.csv_names import BINANCE_KLINES, find_fields, headerless_names, is_header, split_date
+from tapewatch.feeds.csv_settings import CsvSettings
+from tapewatch.feeds.csv_symbols import Shape, symbol_from_file
+from tapewatch.model.errors import InputError
+from tapewatch.model.ticks import Kind
+
+_DELIMITERS = ",;\t|"
+_SAMPLE_ROWS = 20
+_NAIVE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
+_OFFSET = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
+
+
+class TimeStyle(Enum):
+    """How the first rows write time: what the fast reader tries. Rows that differ are read one style at a time."""
+
+    EPOCH = "epoch"
+    NAIVE = "naive"
+    OFFSET = "offset"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to read the rows of one file."""
+
+    file: str  # as errors and dead letters name it
+    delimiter: str
+    skip_lines: int  # up to and including the header
+    width: int  # columns of a row
+    fields: dict[str, int]  # field -> index of its column
+    clock_column: int | None  # time of day, where the date stands in a column of its own
+    time_style: TimeStyle
+    numeric_ids: bool
+    kind: Kind
+    interval_ns: int
+    symbol: str | None  # of files without a symbol column
+    venue: str | None  # of files without a venue column; None: the default by symbol
+
+    def with_interval(self, interval_ns: int) -> "Layout":
+        """The same with bars of that length; trades have none."""
+        return self if self.kind is Kind.TRADE else replace(self, interval_ns=interval_ns)
+
+
+def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
+    """Learn the layout from whole lines at the head of a file. Raises InputError where it is not market data."""
+    file = "standard input" if path == STDIN else path
+    lines = head.decode("utf-8", "replace").splitlines()
+    at = next(i for i, line in enumerate(lines) if line.strip())
+    delimiter = max(_DELIMITERS, key=lambda d: (lines[at].count(d), -_DELIMITERS.index(d)))
+    first = _cells(lines[at], delimiter)
+    names = headerless_names(first) if not is_header(first) else None
+    if names is None and not is_header(first):
+        shown = ", ".join(repr(c.strip()[:20]) for c in first[:8])
+        raise InputError(
+            f"{file}: its first line holds values ({shown}) where a header is looked for; only Binance's dumps of "
+            f"klines ({len(BINANCE_KLINES)} columns) and trades are read without one"
+        )
+    header, skip = (first, at + 1) if names is None else (list(names), at)
+    fields = find_fields(header, settings.mapping, file)
+    sample = [_cells(line, delimiter) for line in lines[skip : skip + _SAMPLE_ROWS] if line.strip()]
+    split = split_date(header, fields) if "time" not in settings.mapping else None
+    if split is not None:
+        fields["time"] = split[0]
+    trades = "close" not in fields
+    shape: Shape = "trades" if trades else "klines" if _is_klines(header) else "bars"
+    return Layout(
+        file=file,
+        delimiter=delimiter,
+        skip_lines=skip,
+        width=len(header),
+        fields=_used(fields, trades),
+        clock_column=None if split is None else split[1],
+        time_style=_time_style(sample, fields["time"]) if split is None else TimeStyle.OTHER,
+        numeric_ids=all(c.strip().isdigit() for c in _column(sample, fields.get("trade_id"))),
+        kind=Kind.TRADE if trades else Kind.BAR,
+        interval_ns=0,
+        symbol=None if "symbol" in fields else _symbol(path, file, shape, settings),
+        venue=settings.venue or ("binance" if shape == "klines" or names is not None else None),
+    )
+
+
+def _used(fields: dict[str, int], trades: bool) -> dict[str, int]:
+    """Trades have one price, and their size is called amount; bars have a volume and no side."""
+    used = {f: i for f, i in fields.items() if f in ("time", "symbol", "venue")}
+    if trades:
+        used["close"] = fields["price"]
+        used |= {f: fields[f] for f in ("side", "buyer_is_maker", "trade_id") if f in fields}
+        size = fields.get("amount", fields.get("volume"))
+    else:
+        used |= {f: fields[f] for f in ("open", "high", "low", "close") if f in fields}
+        size = fields.get("volume", fields.get("amount"))
+    return used if size is None else used | {"volume": size}
+
+
+def _is_klines(header: Sequence[str]) -> bool:
+    names = [h.strip().lower().replace(" ", "_") for h in header]
+    return names[:6] == list(BINANCE_KLINES[:6]) and "close_time" in names
+
+
+def _symbol(path: str, file: str, shape: Shape, settings: CsvSettings) -> str:
+    if settings.symbol is not None:
+        return settings.symbol
+    symbol = None if path == STDIN else symbol_from_file(PurePath(path).name, shape)
+    if symbol is None:
+        raise InputError(f"{file}: no symbol column, and no symbol in the file's name; give one, e.g. --symbol TSLA")
+    return symbol
+
+
+def _time_style(sample: Sequence[Sequence[str]], index: int) -> TimeStyle:
+    values = [v.strip() for v in _column(sample, index)]
+    for style, pattern in ((TimeStyle.NAIVE, _NAIVE), (TimeStyle.OFFSET, _OFFSET)):
+        if values and all(pattern.fullmatch(v) for v in values):
+            return style
+    return TimeStyle.EPOCH if values and all(v.isdigit() for v in values) else TimeStyle.OTHER
+
+
+def _column(sample: Sequence[Sequence[str]], index: int | None) -> list[str]:
+    return [] if index is None else [row[index] for row in sample if len(row) > index]
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
