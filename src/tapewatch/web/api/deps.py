@@ -4,33 +4,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
-import msgspec
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from tapewatch.reports.port import ReportRequest
 from tapewatch.stores.port import AlertStore, CaseStore, DeadLetterStore, ReportTask, TickHistory
-from tapewatch.web.api.keys import ApiKey
+from tapewatch.web.api.settings import ApiSettings
 
-
-class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the API listens and whom it serves.
-
-    `allowed_hosts`: further names (without port) that the Host header may carry; `localhost`, the name in `host` and
-    IP addresses always may. `allowed_origins`: web origins (`https://desk.example.org`) of other pages that may call.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    api_keys: tuple[ApiKey, ...] = ()
-    allowed_hosts: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] = ()
-    max_body_bytes: int = 65_536
-    max_streams: int = 1_000
-    stream_keep_alive_s: float = 15.0
-    stream_max_age_s: float = 3_600.0  # then the server ends a stream, and its client resumes where it was
-    stream_poll_s: float = 0.25
-    max_renders: int = 2  # reports made at once for callers that wait
+__all__ = [
+    "Actor",
+    "ApiDeps",
+    "ApiSettings",
+    "ChangeSource",
+    "Deps",
+    "RenderedReport",
+    "ReportService",
+    "get_actor",
+    "get_deps",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def build_document(app: FastAPI, settings: ApiSettings, report_formats: Mapping[
     components = document.setdefault("components", {})
     _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template="#/components/schemas/{name}")
     components.setdefault("schemas", {}).update(schemas)
+    _drop_nulls(document)
     _name_formats(document, report_formats)
     if settings.api_keys:
         components["securitySchemes"] = _SECURITY
@@ -58,6 +59,18 @@ def build_document(app: FastAPI, settings: ApiSettings, report_formats: Mapping[
             for operation in operations.values():
                 operation["security"] = [] if path in OPEN_PATHS else [{name: []} for name in _SECURITY]
     return document
+
+
+def _drop_nulls(document: Document) -> None:
+    """A parameter that is not given is absent: no text in a query or a header is JSON's null."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                options = [o for o in parameter["schema"].pop("anyOf", ()) if o != {"type": "null"}]
+                if len(options) == 1:
+                    parameter["schema"] |= options[0]
+                elif options:
+                    parameter["schema"]["anyOf"] = options
 
 
 def _name_formats(document: Document, formats: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s\x00-\x
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 IfMatch = Annotated[
     str | None,
-    Header(pattern=r'^"[0-9]{1,15}"$', description="Do it only if the case is still at this version (its ETag)."),
+    Header(pattern=r'^"?[0-9]{1,15}"?$', description="Do it only if the case is still at this version (its ETag)."),
 ]
 
 

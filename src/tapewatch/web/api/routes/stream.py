@@ -19,7 +19,16 @@ _TEXT = (
     "of an alert, as JSON), `reset` (what you missed is no longer there: read the lists, and go on from here). "
     "Comments keep the connection alive."
 )
-_EVENTS: Responses = {200: content(_TEXT, {"text/event-stream": {"schema": {"type": "string"}}})}
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["ready", "alert", "reset"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+_EVENTS: Responses = {200: content(_TEXT, {"text/event-stream": {"itemSchema": _EVENT}})}
 LastEventId = Annotated[
     str | None,
     Header(pattern=r"^[\x20-\x7e]{0,200}$", description="The id of the last event that you got. Opaque."),
