@@ -15,7 +15,6 @@ __all__ = [
     "Actor",
     "ApiDeps",
     "ApiSettings",
-    "ChangeSource",
     "Deps",
     "RenderedReport",
     "ReportService",
