@@ -6,7 +6,7 @@ Every text that comes from outside is escaped, and characters that XML forbids a
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -87,8 +87,8 @@ def candlestick(
     from_ns: int,
     to_ns: int,
     zone: ZoneInfo,
-    width: float = 680.0,
-    height: float = 300.0,
+    width: float = 600.0,
+    height: float = 270.0,
 ) -> str:
     """Draw the bars of [from_ns, to_ns) with their volume below and the markers on them, as one `<svg>` element.
 
@@ -104,12 +104,12 @@ def candlestick(
         parts.append(svg.text(middle, "No price history is kept for this range.", _GREY, 12, anchor="middle"))
         return "".join([*parts, "</svg>"])
     marks = sorted((m for m in markers if from_ns <= m.ts_ns < to_ns), key=lambda m: (m.ts_ns, m.number))
-    top = 8.0 + _LANES * _LANE_HEIGHT if marks else 10.0
-    low, high = _price_range(drawn, marks)
-    prices = _Panel(4.0, width - 52.0, top, height * 0.76, from_ns, to_ns, low, high)
-    volumes = _Panel(4.0, width - 52.0, prices.bottom + 8.0, height - 28.0, from_ns, to_ns, 0.0, _volume_top(drawn))
     interval = _interval(drawn)
+    low, high = _price_range(drawn, marks)
+    prices = _Panel(4.0, width - 52.0, 10.0, height * 0.76, from_ns, to_ns, low, high)
     badges = _badges(marks, prices, interval)
+    prices = replace(prices, top=10.0 + max((badge.y + 4.0 for badge in badges), default=0.0))
+    volumes = _Panel(4.0, width - 52.0, prices.bottom + 8.0, height - 28.0, from_ns, to_ns, 0.0, _volume_top(drawn))
     parts.append(_time_axis(prices, volumes, LocalTimes(zone)))
     parts.append(_price_axis(prices))
     parts.extend(_leader(badge, volumes.bottom) for badge in badges)

@@ -1,6 +1,6 @@
 """What the paged report says, as plain data: words, numbers, table rows and pictures, without any layout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,10 @@ from tapewatch.reports.content import CATEGORIES, OPEN_STATES, Coverage, Summary
 from tapewatch.reports.incidents import Figure
 from tapewatch.reports.port import ReportRequest
 from tapewatch.reports.times import LocalTimes
-from tapewatch.reports.words import count, listed, percent, plain, price, rarity
+from tapewatch.reports.words import count, percent, plain, price, rarity
 
 Json = dict[str, Any]  # what the template reads: strings, numbers, lists and objects only
-TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS = 10, 15, 10
+TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS, MOST_NAMES = 10, 15, 10, 24
 CATEGORY_NAMES = {"price": "Price", "volume": "Volume", "data_quality": "Data quality"}
 DISPOSITION_NAMES = {
     "manipulation_suspected": "Manipulation suspected",
@@ -81,28 +81,35 @@ def _period(request: ReportRequest, local: LocalTimes) -> str:
 
 def _facts(
     request: ReportRequest, summary: Summary, coverage: Coverage | None, local: LocalTimes, generated_ns: int
-) -> list[list[str]]:
+) -> list[list[str | list[str]]]:
     chosen = [
         f"venue {request.venue}" if request.venue else "all venues",
         f"symbol {request.symbol}" if request.symbol else "all symbols",
         f"severity {', '.join(request.severity)}" if request.severity else "all severities",
     ]
-    facts = [
+    facts: list[list[str | list[str]]] = [
         ["Period", f"{_period(request, local)}; alerts belong to it by their onset, the end is excluded"],
         ["Selection", plain("; ".join(chosen), 300)],
     ]
     if coverage is not None:
-        facts.append(["Instruments watched", plain(listed(sorted(coverage.instruments), 24), 600)])
-        facts.append(["Rules in force", plain(listed(sorted(coverage.rules), 24), 600)])
+        facts.append(["Instruments watched", _names(coverage.instruments)])
+        facts.append(["Rules in force", _names(coverage.rules)])
         if coverage.records is not None:
             facts.append(["Records examined", f"{coverage.records:,}"])
     elif summary.total:
         names = [f"{rule} ({', '.join(sorted(v))})" for rule, v in sorted(summary.rule_versions.items())]
-        facts.append(["Symbols with alerts", plain(listed(sorted(summary.by_symbol), 24), 600)])
-        facts.append(["Rules with alerts", plain(listed(names, 24), 600)])
+        facts.append(["Symbols with alerts", _names(summary.by_symbol)])
+        facts.append(["Rules with alerts", _names(names)])
     facts.append(["Generated", f"{format_rfc3339(generated_ns)} by tapewatch {__version__}"])
     facts.append(["Times", f"local times of {plain(request.zone, 60)} unless marked UTC"])
     return facts
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    """At most `MOST_NAMES` names in alphabetical order, and how many more there are; a name is never broken."""
+    ordered = sorted(names)
+    more = [f"and {len(ordered) - MOST_NAMES:,} more"] if len(ordered) > MOST_NAMES else []
+    return [plain(name, 60) for name in ordered[:MOST_NAMES]] + more or ["none"]
 
 
 def _lead(summary: Summary) -> str:

@@ -62,15 +62,3 @@ def rarity(days: float | None) -> str:
     if days > 1_000:
         return "less than once in 1,000 symbol-days"
     return f"about once in {days:.0f} symbol-days"
-
-
-def listed(names: list[str], most: int) -> str:
-    """At most `most` names, and how many more there are.
-
-    >>> listed(["a", "b", "c"], 2), listed([], 2)
-    ('a, b and 1 more', 'none')
-    """
-    if not names:
-        return "none"
-    text = ", ".join(names[:most])
-    return text if len(names) <= most else f"{text} and {len(names) - most:,} more"
