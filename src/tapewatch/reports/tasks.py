@@ -11,8 +11,8 @@ import msgspec
 from tapewatch.model.errors import GiveUpError, InputError, RetryableError, TapewatchError
 from tapewatch.model.report_task import ReportTask
 from tapewatch.model.times import SECOND_NS, format_rfc3339
-from tapewatch.reports.content import zone_of
 from tapewatch.reports.addresses import AllowList
+from tapewatch.reports.content import zone_of
 from tapewatch.reports.delivery import FileMail, SendFile, UnsureError
 from tapewatch.reports.formats import FORMATS, format_named
 from tapewatch.reports.port import ReportFormat, ReportRequest, ReportSource
@@ -126,7 +126,8 @@ class ReportTasks:
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; a task at hand is finished first. For a thread of its own."""
-        self._patiently(self.recover)
+        while not stop.is_set() and self._patiently(self.recover) is None:
+            stop.wait(IDLE_S)
         while not stop.is_set():
             self._wake.clear()
             if self._patiently(self.work_once) is None:
@@ -198,7 +199,7 @@ class ReportTasks:
         mail = FileMail(
             recipient=recipient,
             subject=f"{title}: {_range(request)}",
-            body=f"{title}\n\nPeriod: {_range(request)}\nFile: {task.file_name}\n\nMade by tapewatch; no reply is read.\n",
+            body=f"{title}\n\nPeriod: {_range(request)}\nFile: {task.file_name}\n\nMade by tapewatch.\n",
             file_name=task.file_name,
             media_type=task.media_type,
             content=content,
