@@ -14,6 +14,7 @@ from tapewatch.notify.port import Delivery, Notice
 from tapewatch.notify.wording import clean, facts, subject
 
 _SHOWN = ("Severity", "State", "Price", "Change", "Event time", "Rule", "Market", "Traded")
+_HARMLESS = str.maketrans("<>", "‹›")  # a header is not marked up and has no escapes
 _MARKS: dict[Severity, str] = {"low": "⚪", "medium": "🟡", "high": "🔴", "critical": "🚨"}
 
 
@@ -65,13 +66,17 @@ class SlackChannel:
 def payload(notice: Notice) -> dict[str, Any]:  # Any: JSON of several shapes
     """Slack's message: `text` for notifications and screen readers, `blocks` for the channel.
 
-    Everything is escaped as Slack asks, so that no symbol can mention `@channel` or make a link.
+    Everything is escaped as Slack asks, so that no symbol can mention `@channel` or make a link, and short enough for
+    Slack's limits (150 characters a header, 3,000 a section, 2,000 a field) even when every character is escaped.
     """
     title = f"{_MARKS[notice.incident.severity]} {subject(notice)}"
-    fields = [f"*{label}*\n{_escape(value)}" for label, value in facts(notice) if label in _SHOWN]
+    fields = [f"*{label}*\n{_escape(clean(value, 300))}" for label, value in facts(notice) if label in _SHOWN]
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": clean(title, 150), "emoji": True}},
-        {"type": "section", "text": _mrkdwn(_escape(clean(notice.incident.message)))},
+        {
+            "type": "header",
+            "text": {"type": "plain_text", "text": clean(title, 150).translate(_HARMLESS), "emoji": True},
+        },
+        {"type": "section", "text": _mrkdwn(_escape(clean(notice.incident.message, 600)))},
         {"type": "section", "fields": [_mrkdwn(field) for field in fields]},
     ]
     foot = f"incident {notice.incident.incident_id}, alert {notice.alert.alert_id} revision {notice.alert.revision}"
