@@ -1,0 +1,54 @@
+"""Times in messages, one at a time: the same texts mean the same as in a file."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from tapewatch.model.times import DAY_NS, SECOND_NS, datetime_to_ns
+
+_LIMIT_NS = 2**63 - 1 - 3 * DAY_NS
+_UNITS = ((10**10, SECOND_NS), (10**13, 10**6), (10**16, 10**3))  # below the bound it is s, ms, us; else ns
+_DATES = (19_000_101, 21_001_231)  # whole numbers in this range are dates written YYYYMMDD
+_EPOCH = re.compile(r"([+-]?\d{1,19})(?:\.(\d*))?", re.ASCII)
+_ISO = re.compile(
+    r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)"
+    r"(?:[Tt ] *([01]\d|2[0-3])(?::?([0-5]\d)(?::?([0-5]\d)(?:[.,](\d{1,9}))?)?)?"
+    r" *(?:([Zz])|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?)?",
+    re.ASCII,
+)
+
+
+def parse_time(text: str) -> tuple[int, bool] | None:
+    """Nanoseconds, and whether they are local because the text names no offset; None where it is not a time."""
+    text = text.strip()
+    epoch = _EPOCH.fullmatch(text)
+    if epoch is not None:
+        whole, part = int(epoch[1]), int((epoch[2] or "")[:9].ljust(9, "0"))
+        if part or not _DATES[0] <= whole <= _DATES[1]:
+            return _scale(whole, part)
+        text = str(whole)
+    iso = _ISO.fullmatch(text)
+    if iso is None:
+        return None
+    year, month, day, hour, minute, second = (int(g or 0) for g in iso.groups()[:6])
+    if not 1680 <= year <= 2261:
+        return None
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    away = timedelta(hours=int(iso[10] or 0), minutes=int(iso[11] or 0)) * (-1 if iso[9] == "-" else 1)
+    ns = datetime_to_ns(moment - away) + int((iso[7] or "").ljust(9, "0"))
+    return ns, iso[8] is None and iso[9] is None
+
+
+def epoch_number(value: float) -> tuple[int, bool] | None:
+    """A JSON number as a time; a float is good to the microsecond, as far as seconds since the epoch go."""
+    if isinstance(value, int):
+        return parse_time(str(value))
+    return parse_time(f"{value:.6f}") if abs(value) < 1e19 else None
+
+
+def _scale(whole: int, part: int) -> tuple[int, bool] | None:
+    unit = next((u for bound, u in _UNITS if abs(whole) < bound), 1)
+    ns = whole * unit + (-1 if whole < 0 else 1) * (part * unit // SECOND_NS)
+    return (ns, False) if abs(whole) * unit <= _LIMIT_NS else None
