@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import msgspec
 
 from tapewatch.model.errors import InputError
 from tapewatch.model.secret import Secret
-from tapewatch.runtime.config.check import Checker, missing
+from tapewatch.runtime.config.check import Checker, missing, spell
 from tapewatch.runtime.config.layers import (
     CONFIG_VARIABLE,
     FileLayer,
@@ -21,7 +21,7 @@ from tapewatch.runtime.config.layers import (
     flag_layer,
 )
 from tapewatch.runtime.config.problems import Problem, refuse
-from tapewatch.runtime.config.schema import Field, Struct, fields
+from tapewatch.runtime.config.schema import Field, Struct, fields, known_keys
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.config.tomlfile import Key, TomlFile, read_toml
 
@@ -175,7 +175,10 @@ def _secret(text: str, environ: Mapping[str, str], cwd: Path) -> Secret:
 
 
 def _convert(tree: dict[str, Any], layers: Sequence[Layer], hook: Callable[[type, Any], Any]) -> Settings:
-    """Lax, because every layer was already held to its own strictness and texts of the environment are still texts."""
+    """Lax, because every layer was already held to its own strictness and texts of the environment are still texts.
+
+    What can fail here is what a struct says about keys that do not go together.
+    """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, field in fields(Settings).items():
@@ -184,16 +187,28 @@ def _convert(tree: dict[str, Any], layers: Sequence[Layer], hook: Callable[[type
         try:
             values[name] = msgspec.convert(tree[name], field.annotation, strict=False, dec_hook=hook)
         except (msgspec.ValidationError, InputError) as error:
-            key, text = _split_path((name,), str(error))
-            problems.append(Problem(_where(layers, key) or "settings", f"{'.'.join(map(str, key))}: {text}"))
+            key, text = _blame(tree[name], field, (name,), hook) or ((name,), str(error))
+            problems.append(Problem(_where(layers, key) or "settings", f"{spell(key)}: {text}"))
     refuse(problems)
     return Settings(**values)
 
 
-def _split_path(prefix: Key, text: str) -> tuple[Key, str]:
-    """msgspec ends its messages with ` - at `$.webhooks[0].url``."""
-    what, _, path = text.rpartition(" - at `$")
-    if not what:
-        return prefix, text
-    parts = re.findall(r"\[(\d+)\]|\.([^.\[`]+)", path)
-    return (*prefix, *(int(index) if index else name for index, name in parts)), what
+def _blame(value: Any, field: Field, key: Key, hook: Callable[[type, Any], Any]) -> tuple[Key, str] | None:
+    """The innermost table that cannot be, and why; msgspec does not say it of errors of our own."""
+    below: list[tuple[Key, Any, tuple[Struct, ...]]] = []
+    if field.tables and isinstance(value, dict):
+        below = [(key, value, field.tables)]
+    elif field.items and isinstance(value, list | tuple):
+        below = [((*key, index), item, field.items) for index, item in enumerate(value)]
+    elif field.values and isinstance(value, dict):
+        below = [((*key, name), item, field.values) for name, item in value.items()]
+    for here, table, structs in below:
+        for name, inner in known_keys(structs).items():
+            found = _blame(table[name], inner, (*here, name), hook) if name in table else None
+            if found is not None:
+                return found
+        try:
+            msgspec.convert(table, Union[structs], strict=False, dec_hook=hook)  # noqa: UP007 - made at run time
+        except (msgspec.ValidationError, InputError) as error:
+            return here, str(error)
+    return None

@@ -144,7 +144,13 @@ def accepts(annotation: Any) -> str:
 
 
 def _words(info: mi.Type) -> str:
-    simple = {mi.StrType: "text", mi.BoolType: "true or false", mi.AnyType: "anything", mi.StructType: "a table"}
+    simple: dict[type, str] = {
+        mi.StrType: "text",
+        mi.BoolType: "true or false",
+        mi.AnyType: "anything",
+        mi.DateTimeType: "a time with a zone, e.g. 2026-11-23T08:00:00Z",
+        mi.StructType: "a table",
+    }
     if isinstance(info, mi.Metadata):
         return str((info.extra_json_schema or {}).get("title") or _words(info.type))
     if isinstance(info, mi.IntType | mi.FloatType):
@@ -163,7 +169,7 @@ def _words(info: mi.Type) -> str:
     if isinstance(info, mi.TupleType):
         return "a list of " + ", ".join(_words(part) for part in info.item_types)
     if isinstance(info, mi.CustomType):
-        return {Path: "a path", Secret: "a secret"}.get(info.cls, info.cls.__name__)
+        return {Path: "a path", Secret: "text, `file:PATH` or `env:NAME` (a secret)"}.get(info.cls, info.cls.__name__)
     return simple.get(type(info), type(info).__name__.removesuffix("Type").lower())
 
 
@@ -171,7 +177,8 @@ def _bounds(info: mi.IntType | mi.FloatType) -> str:
     if info.ge is not None and info.le is not None:
         return f" from {info.ge} to {info.le}"
     parts = ((info.ge, "of at least"), (info.gt, "above"), (info.le, "of at most"), (info.lt, "below"))
-    return "".join(f" {word} {bound}" for bound, word in parts if bound is not None)
+    said = [f" {word} {bound}" for bound, word in parts if bound is not None]
+    return " and".join(said)
 
 
 @cache

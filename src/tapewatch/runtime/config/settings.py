@@ -9,6 +9,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tapewatch.notify.settings import NotifySettings
+from tapewatch.reports.settings import ReportsSettings
+from tapewatch.web.api.settings import ApiSettings
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Days = Annotated[int, Meta(ge=1, le=36_500)]
 Interval = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(ms|s|m|h|d)$", title="a duration such as 1m")]
@@ -23,10 +27,7 @@ class FeedSettings(Section, frozen=True):
     """Where ticks come from."""
 
     sources: tuple[Source, ...] = ()
-    """Files, globs, `-` for standard input, or `sim:NAME` for the simulator; several are merged by event time."""
-
-    format: str | None = None
-    """Name of the file format; told from the header where it is not given."""
+    """Files, globs, or `-` for standard input; several are merged by event time."""
 
     symbol: str | None = None
     """Symbol of files that name none; else taken from the file's name."""
@@ -41,7 +42,7 @@ class FeedSettings(Section, frozen=True):
     """Length of a bar, e.g. `1m`; else told from the distances between the bars."""
 
     mapping: dict[str, str] = {}
-    """Which column holds what, e.g. `{ timestamp = "Date", close = "Last" }`; wins over recognition."""
+    """Which column holds what, e.g. `{ time = "Date", close = "Last" }`; wins over recognition."""
 
     speed: Annotated[float, Meta(ge=0)] = 0.0
     """Times real time at which a file is replayed; 0 is as fast as possible."""
@@ -107,6 +108,9 @@ class Settings(Section, frozen=True):
 
     feed: FeedSettings = FeedSettings()
     rules: RulesSettings = RulesSettings()
+    api: ApiSettings = ApiSettings()
+    notify: NotifySettings = NotifySettings()
+    reports: ReportsSettings = ReportsSettings()
     engine: EngineSettings = EngineSettings()
     stores: StoresSettings = StoresSettings()
     logging: LoggingSettings = LoggingSettings()

@@ -3,7 +3,7 @@
 import datetime
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -96,9 +96,9 @@ def _value(value: object, *, hidden: bool = False) -> str:
     if isinstance(value, Secret):
         return _text(value.reference or HIDDEN)
     if isinstance(value, msgspec.Struct):
-        return "{ " + ", ".join(_lines(value)) + " }"
+        return _inline(_lines(value))
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_name(str(k))} = {_value(v, hidden=hidden)}" for k, v in value.items()) + " }"
+        return _inline(f"{_name(str(name))} = {_value(item, hidden=hidden)}" for name, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):
         return "[" + ", ".join(_value(item, hidden=hidden) for item in value) + "]"
     if hidden:
@@ -110,3 +110,8 @@ def _value(value: object, *, hidden: bool = False) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return _text(str(value))
+
+
+def _inline(parts: Iterable[str]) -> str:
+    text = ", ".join(parts)
+    return f"{{ {text} }}" if text else "{}"

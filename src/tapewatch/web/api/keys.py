@@ -15,10 +15,13 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may call: `name` stands in the audit as the actor, `hash` is what `new_key` or `hash_key` gave."""
+    """Who may call, and the hash of what they present."""
 
     name: str
+    """Stands in the audit as the actor; 1 to 64 letters, digits, dots, underscores and dashes."""
+
     hash: str
+    """What `tapewatch api-key new` printed (`new_key`, `hash_key`): `sha256:` and 64 hex digits."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.name):

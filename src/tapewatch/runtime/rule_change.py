@@ -1,0 +1,63 @@
+"""A change of rules while state exists: one compare-and-set at the committed position."""
+
+import msgspec
+
+from tapewatch.detection.engine import Engine
+from tapewatch.detection.migrate import migrate
+from tapewatch.detection.rules import Rule, RuleSet
+from tapewatch.model.alerts import AuditEntry
+from tapewatch.model.errors import GiveUpError
+from tapewatch.model.times import format_rfc3339
+from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
+
+MANIFEST = "*|rules"
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """The rules that a shard's rows were written under, with their versions."""
+
+    name: str
+    rules: list[tuple[Rule, str]]
+
+
+def manifest_row(rules: RuleSet) -> StateRow:
+    """The row that tells a later version which rules the shard's rows belong to."""
+    manifest = _Manifest(rules.name, [(r.rule, r.version) for r in rules.rules])
+    return StateRow(MANIFEST, msgspec.json.encode(manifest))
+
+
+def change_rules(store: ShardStore, head: ShardHead, rows: list[StateRow], engine: Engine, now_ns: int) -> ShardHead:
+    """Bring a shard from its stored rules to the engine's, at `head.next`; returns the head as it is then stored."""
+    data = next((r.data for r in rows if r.key == MANIFEST), None)
+    symbols = [(r.key, r.data) for r in rows if not r.key.startswith("*|")]
+    if data is None and symbols:
+        raise GiveUpError(f"shard {head.shard} does not say which rules its state belongs to; it must be rebuilt")
+    before = msgspec.json.decode(data, type=_Manifest) if data else _Manifest("", [])
+    new_rows, alerts = migrate(before.rules, symbols, engine, format_rfc3339(now_ns))
+    outbox = [OutboxEntry("alert", a.symbol.upper(), msgspec.json.encode(a)) for a in alerts]
+    outbox.append(OutboxEntry("audit", "*", msgspec.json.encode(_audit(before, engine.rules, head.next, now_ns))))
+    state = [StateRow(key, value) for key, value in new_rows]
+    commit = Commit(
+        head.shard, head.incarnation, head.fingerprint, head.epoch, head.next, head.next,
+        [*state, manifest_row(engine.rules)], outbox, {},
+    )  # fmt: skip
+    store.set_fingerprint(commit, engine.fingerprint)
+    return ShardHead(head.shard, head.incarnation, engine.fingerprint, head.epoch, head.next, head.fates)
+
+
+def _audit(before: _Manifest, rules: RuleSet, position: int, now_ns: int) -> AuditEntry:
+    old = {rule.name: version for rule, version in before.rules}
+    new = {r.name: r.version for r in rules.rules}
+    return AuditEntry(
+        seq=0,
+        at_ns=now_ns,
+        actor="configuration",
+        action="rules_changed",
+        subject=rules.name,
+        detail={
+            "offset": position,
+            "added": ", ".join(sorted(set(new) - set(old))),
+            "removed": ", ".join(sorted(set(old) - set(new))),
+            "changed": ", ".join(sorted(n for n in set(old) & set(new) if old[n] != new[n])),
+        },
+    )
