@@ -26,11 +26,12 @@ _log = logging.getLogger(__name__)
 class Pace:
     """How a pass over the ledger is bounded. `limit` rows a pass; a channel that has spent `channel_s` in a pass leaves
     the rest of its rows to the next, so that a server which hangs holds up its own notices only; `poll_s` between
-    passes while there is nothing due."""
+    passes while there is nothing due, `busy_s` after one that found the ledger busy."""
 
     limit: int = 256
     channel_s: float = 20.0
     poll_s: float = 0.25
+    busy_s: float = 2.0
 
 
 class Notifier:
@@ -105,14 +106,14 @@ class Notifier:
             except RetryableError as error:
                 self.counts.add("ledger_busy")
                 _log.warning("the ledger of notices is busy: %s", error)
-                wait_s = max(wait_s, 1.0)
+                wait_s = self._pace.busy_s
             stop.wait(wait_s)
 
     def _work_off(self, rows: Sequence[LedgerRow], stop: threading.Event | None) -> int:
         began_ns = self._now()
         tried = 0
         for row in rows:
-            late = self._now() - began_ns > self._pace.channel_s * SECOND_NS
+            late = tried > 0 and self._now() - began_ns > self._pace.channel_s * SECOND_NS
             if late or (stop is not None and stop.is_set()):
                 break
             self._pay(row)
