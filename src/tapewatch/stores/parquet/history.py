@@ -46,7 +46,8 @@ class ParquetTickHistory:
             self._taken = self._manifest.archived
             self._pieces: list[Piece] = []
             for ticks, fates, end in self._spool.recover():
-                self._take(ticks, fates, self._taken, end)
+                if end > self._taken:  # else a crash came between the manifest and the end of its flush
+                    self._take(ticks, fates, end)
 
     def append(self, ticks: TickBatch, fates: NDArray[np.int8], start: int, end: int) -> None:
         """As the port says. When it returns, the records survive the death of the process."""
@@ -56,10 +57,9 @@ class ParquetTickHistory:
             if end <= self._taken:
                 return
             keep = (ticks.kind != Kind.HEARTBEAT) & (ticks.offset >= max(self._taken, start)) & (ticks.offset < end)
-            if not keep.all():
-                ticks, fates = ticks.take(keep), fates[keep]
+            ticks, fates = _copy(ticks, fates) if keep.all() else (ticks.take(keep), fates[keep])
             self._spool.add(ticks, fates, end)
-            self._take(ticks, fates, start, end)
+            self._take(ticks, fates, end)
             if sum(len(piece[0]) for piece in self._pieces) >= self._max_rows:
                 self._flush()
 
@@ -111,14 +111,10 @@ class ParquetTickHistory:
         clean(self._root, found)
         return found
 
-    def _take(self, ticks: TickBatch, fates: NDArray[np.int8], start: int, end: int) -> None:
-        if end <= self._taken:
-            return
-        keep = ticks.offset >= max(self._taken, start)
-        piece = (ticks.take(keep), fates[keep].copy(), end)  # a copy: the caller may use its arrays again
+    def _take(self, ticks: TickBatch, fates: NDArray[np.int8], end: int) -> None:
         with self._state:
-            if len(piece[0]):
-                self._pieces.append(piece)
+            if len(ticks):
+                self._pieces.append((ticks, fates, end))
             self._taken = end
 
     def _flush(self) -> None:
@@ -201,6 +197,12 @@ class ParquetTickHistory:
             raise RetryableError(f"tick history {self._root}: {error}") from error
         except pl.exceptions.PolarsError as error:
             raise GiveUpError(f"tick history {self._root}: {error}") from error
+
+
+def _copy(ticks: TickBatch, fates: NDArray[np.int8]) -> tuple[TickBatch, NDArray[np.int8]]:
+    """A copy to keep: the caller may use its arrays again."""
+    columns = {name: column.copy() for name, column in ticks.columns().items()}
+    return TickBatch(ticks.symbols, **columns), fates.copy()
 
 
 def _only(pieces: Sequence[Piece], instrument: Instrument) -> Iterator[tuple[TickBatch, NDArray[np.int8]]]:

@@ -1,7 +1,9 @@
 """The spool: what was appended since the last flush, so that the death of the process loses none of it.
 
-A file of frames: length, CRC-32 and bytes of one Arrow IPC stream a batch. It is written without waiting for the disk
-(a power cut may cost its tail, a killed process never) and emptied by each flush. A torn tail is left out.
+A file of frames, one a batch: length and CRC-32 of the rest; length of the head; the head (JSON: the offset after the
+last record, the instruments, the number of rows); the columns as they lie in memory, little-endian. It is written
+without waiting for the disk (a power cut may cost its tail, a killed process never) and emptied by each flush. A torn
+tail is left out.
 """
 
 import struct
@@ -11,20 +13,23 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from tapewatch.model.instruments import Instrument
-from tapewatch.model.ticks import DTYPES, TickBatch
+from tapewatch.model.ticks import DTYPES, Column, TickBatch
 
-NAME = "spool.arrow"
-_HEADER = struct.Struct("<QI")
+NAME = "spool.bin"
+_FRAME = struct.Struct("<QI")
+_HEAD = struct.Struct("<I")
+_COLUMNS = {name: np.dtype(f"<{kind}") for name, kind in DTYPES.items()} | {"fate": np.dtype("<i1")}
 
 Piece = tuple[TickBatch, NDArray[np.int8], int]  # ticks, fates, the offset after the last record
 
 
-class _About(msgspec.Struct, frozen=True):
+class _Head(msgspec.Struct, frozen=True):
     end: int
+    rows: int
+    columns: dict[str, str]
     symbols: tuple[Instrument, ...]
 
 
@@ -33,16 +38,24 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self._path = root / NAME
-        self._file = self._path.open("ab")
+        # Unbuffered: what could not be written must not be written later all the same.
+        self._file = self._path.open("ab", buffering=0)
 
     def add(self, ticks: TickBatch, fates: NDArray[np.int8], end: int) -> None:
         """Append one piece; all of it or, where that fails (OSError), none."""
-        payload = _encode(ticks, fates, end)
-        before = self._file.tell()
+        columns = ticks.columns() | {"fate": fates}
+        head = msgspec.json.encode(
+            _Head(end, len(ticks), {name: dtype.str for name, dtype in _COLUMNS.items()}, ticks.symbols)
+        )
+        parts: list[bytes | memoryview] = [_HEAD.pack(len(head)) + head]
+        parts += [_bytes(columns[name], dtype) for name, dtype in _COLUMNS.items()]
+        checksum = 0
+        for part in parts:
+            checksum = zlib.crc32(part, checksum)
+        before = self._path.stat().st_size
         try:
-            self._file.write(_HEADER.pack(payload.size, zlib.crc32(payload)))
-            self._file.write(payload)
-            self._file.flush()
+            for part in (_FRAME.pack(sum(len(part) for part in parts), checksum), *parts):
+                self._write(part)
         except OSError:
             self._file.truncate(before)
             raise
@@ -59,31 +72,35 @@ class Spool:
         """The pieces that were written whole, in order; what follows them is cut off."""
         whole = 0
         with self._path.open("rb") as file:
-            while header := file.read(_HEADER.size):
-                if len(header) < _HEADER.size:
+            while len(frame := file.read(_FRAME.size)) == _FRAME.size:
+                size, checksum = _FRAME.unpack(frame)
+                if whole + size > self._path.stat().st_size:
                     break
-                size, checksum = _HEADER.unpack(header)
                 payload = file.read(size)
                 if len(payload) < size or zlib.crc32(payload) != checksum:
                     break
                 yield _decode(payload)
-                whole += _HEADER.size + size
+                whole += _FRAME.size + size
         self._file.truncate(whole)
 
+    def _write(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
-def _encode(ticks: TickBatch, fates: NDArray[np.int8], end: int) -> pa.Buffer:
-    columns = ticks.columns() | {"fate": fates}
-    about = msgspec.json.encode(_About(end, ticks.symbols))
-    batch = pa.record_batch({name: pa.array(column) for name, column in columns.items()}, metadata={"about": about})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue()
+
+def _bytes(column: Column, dtype: np.dtype[np.generic]) -> memoryview:
+    return np.ascontiguousarray(column, dtype=dtype).view(np.uint8).data
 
 
 def _decode(payload: bytes) -> Piece:
-    with pa.ipc.open_stream(payload) as reader:
-        table = reader.read_all()
-    about = msgspec.json.decode(table.schema.metadata[b"about"], type=_About)
-    columns = {name: np.ascontiguousarray(table[name].to_numpy(), dtype=dtype) for name, dtype in DTYPES.items()}
-    return TickBatch(about.symbols, **columns), table["fate"].to_numpy().astype(np.int8), about.end
+    (size,) = _HEAD.unpack_from(payload)
+    head = msgspec.json.decode(payload[_HEAD.size : _HEAD.size + size], type=_Head)
+    columns: dict[str, Column] = {}
+    at = _HEAD.size + size
+    for name, dtype in head.columns.items():
+        column = np.frombuffer(payload, dtype, head.rows, at)
+        columns[name] = column.astype(column.dtype.newbyteorder("="))
+        at += column.nbytes
+    fates = columns.pop("fate")
+    return TickBatch(head.symbols, **columns), fates, head.end
