@@ -52,17 +52,17 @@ open_api, real_api, keyed_api = open_schema(), real_schema(), keyed_schema()
 
 @open_api.parametrize()
 @_EXAMPLES
-def test_every_operation_does_what_the_document_says(case: schemathesis.Case) -> None:
+def test_every_operation_does_what_the_document_says(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 
 @real_api.include(path_regex=r"\{(alert|incident)_id\}").parametrize()
 @_EXAMPLES
-def test_operations_on_what_exists_do_what_the_document_says(case: schemathesis.Case) -> None:
+def test_operations_on_what_exists_do_what_the_document_says(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 
 @keyed_api.parametrize()
 @_EXAMPLES
-def test_operations_ask_for_a_key_exactly_where_the_document_says(case: schemathesis.Case) -> None:
+def test_operations_ask_for_a_key_exactly_where_the_document_says(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {_KEY}"})

@@ -5,6 +5,7 @@ import time
 
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 import tapewatch
 from tapewatch.web.api import problems
@@ -32,11 +33,11 @@ def create_app(deps: ApiDeps) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        max_body_size=settings.max_body_bytes,
         dependencies=[Depends(refuse_unknown_query)],
         middleware=[
             Middleware(RequestMetrics, registry=deps.registry, clock_s=time.perf_counter),
-            Middleware(Guard, settings=settings),
+            Middleware(Guard, settings=settings),  # refuses by Content-Length; the next one counts what does not say
+            Middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes),
         ],
     )
     app.state.deps = deps

@@ -53,7 +53,7 @@ def seq_of(event_id: str) -> int | None:
 
 
 def find_head(read: ChangeSource, known: int) -> int:
-    """The number of the newest change (0 for an empty log), in O(log n) reads of one entry.
+    """The number of the newest change (0 where the log holds none), in O(log n) reads of one entry.
 
     `known` is a number that the log once reached: the search begins there.
     """
