@@ -26,7 +26,8 @@ Settings come from four places; the later wins, key by key (a list is replaced a
 value of the wrong type, is an error that names file and line (or the variable, or the flag) and the nearest key.
 
 Paths in a file are relative to its folder, all others to the current folder. A **secret** is never shown; instead of
-its text one can write `file:PATH` (the file's content without white space around it) or `env:NAME` (a variable's value).
+its text one can write `file:PATH` (the file's content without white space around it) or `env:NAME` (the value of a
+variable).
 """
 
 

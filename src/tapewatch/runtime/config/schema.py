@@ -176,9 +176,9 @@ def _words(info: mi.Type) -> str:
 def _bounds(info: mi.IntType | mi.FloatType) -> str:
     if info.ge is not None and info.le is not None:
         return f" from {info.ge} to {info.le}"
-    parts = ((info.ge, "of at least"), (info.gt, "above"), (info.le, "of at most"), (info.lt, "below"))
-    said = [f" {word} {bound}" for bound, word in parts if bound is not None]
-    return " and".join(said)
+    parts = ((info.ge, "at least"), (info.gt, "above"), (info.le, "at most"), (info.lt, "below"))
+    said = " and ".join(f"{word} {bound}" for bound, word in parts if bound is not None)
+    return (" of " if said.startswith("at") else " ") + said if said else ""
 
 
 @cache

@@ -1,0 +1,207 @@
+import errno
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+
+from tapewatch.model.errors import CommitRefusedError, GiveUpError, InputError, RetryableError
+from tapewatch.runtime.cli import main
+from tapewatch.runtime.cli.common import command_app
+from tapewatch.runtime.cli.lazy import LazyGroup, load
+from tapewatch.runtime.cli.table import ENTRIES, Entry
+from tapewatch.web.api.keys import hash_key
+
+Run = Callable[..., tuple[int, str, str]]
+HEAVY = ("numba", "numpy", "polars", "pyarrow", "fastapi", "httpx", "msgspec", "rich", "tapewatch.detection")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs the command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("TAPEWATCH_CONFIG", "TAPEWATCH_API__PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(args)
+        out = capsys.readouterr()
+        code = caught.value.code
+        assert isinstance(code, int)
+        return code, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Makes a command `fail` that raises what it is given."""
+
+    def install(error: BaseException) -> None:
+        app = command_app()
+
+        @app.command()
+        def fail() -> None:
+            raise error
+
+        module = ModuleType("tests_failing_command")
+        module.__dict__["app"] = app
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(LazyGroup, "entries", (Entry("fail", module.__name__, "Fails.", "Test"),))
+
+    return install
+
+
+def test_help_lists_every_command_of_the_table(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for entry in ENTRIES:
+        assert f"  {entry.name} " in out and f"\n{entry.panel}:\n" in out
+
+
+def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
+    script = (
+        "import sys\nfrom tapewatch.runtime.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        took.append(time.perf_counter() - began)
+        assert done.stderr.strip() == "[]"
+    assert min(took) < 0.4
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_command_loads_and_shows_examples(entry: Entry) -> None:
+    command = load(entry)
+    leaves = list(getattr(command, "commands", {"": command}).values())
+    assert leaves
+    for leaf in leaves:
+        assert "Examples:" in leaf.help and f"tapewatch {entry.name}" in leaf.help
+        assert {"--config", "--set", "--debug"} <= {name for param in leaf.params for name in param.opts}
+
+
+def test_the_table_is_sorted_into_panels_without_doubles() -> None:
+    names = [entry.name for entry in ENTRIES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("the file is wrong"), 2),
+        (RetryableError("the server is busy"), 3),
+        (GiveUpError("no such mailbox"), 1),
+        (CommitRefusedError("epoch", 1, 2), 1),
+        (OSError(errno.ENOSPC, "No space left on device", "data.db"), 1),
+        (KeyboardInterrupt(), 130),
+        (typer.Exit(5), 5),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code_and_no_traceback(
+    run: Run, failing: Callable[[BaseException], None], error: BaseException, code: int
+) -> None:
+    failing(error)
+    got, out, err = run("fail")
+    assert got == code
+    assert out == "" and "Traceback" not in err
+    if isinstance(error, OSError):
+        assert err == "error: data.db: No space left on device\n"
+    elif not isinstance(error, KeyboardInterrupt | typer.Exit):
+        assert err.startswith("error: ") and str(error) in err
+
+
+@pytest.mark.parametrize("args", [("--debug", "fail"), ("fail", "--debug")])
+def test_debug_shows_the_traceback_wherever_it_stands(
+    run: Run, failing: Callable[[BaseException], None], args: tuple[str, ...]
+) -> None:
+    failing(InputError("wrong"))
+    code, _, err = run(*args)
+    assert code == 2 and "Traceback" in err and err.endswith("error: wrong\n")
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(failing: Callable[[BaseException], None]) -> None:
+    failing(ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError):
+        main(["fail"])
+
+
+def test_a_reader_that_goes_away_is_no_traceback(run: Run, failing: Callable[[BaseException], None]) -> None:
+    failing(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    assert run("fail")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "args", [(), ("no-such",), ("config", "shwo"), ("rules", "check"), ("config", "show", "--nope")]
+)
+def test_a_wrong_command_line_is_exit_code_two(run: Run, args: tuple[str, ...]) -> None:
+    assert run(*args)[0] == 2
+
+
+def test_an_unknown_command_names_the_nearest(run: Run) -> None:
+    assert "Did you mean 'config'?" in run("confg")[2]
+
+
+def test_config_show_prints_toml_with_flags_on_either_side(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("[api]\nport = 7\n")
+    for args in (("--config", "x.toml", "config", "show"), ("config", "show", "-c", "x.toml")):
+        code, out, err = run(*args, "--set", "feed.speed=2")
+        assert (code, err) == (0, "")
+        shown = tomllib.loads(out)
+        assert (shown["api"]["port"], shown["feed"]["speed"]) == (7, 2.0)
+
+
+def test_config_show_refuses_wrong_settings_line_by_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tapewatch.toml").write_text("[api]\nprot = 7\nport = true\n")
+    code, out, err = run("config", "show")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "error: tapewatch.toml:2: unknown key api.prot; did you mean port?",
+        "       tapewatch.toml:3: api.port must be a whole number from 0 to 65535, got true",
+    ]
+
+
+def test_api_key_new_prints_the_key_alone_and_its_hash_for_the_settings(run: Run) -> None:
+    code, out, err = run("api-key", "new", "desk")
+    assert code == 0
+    entry = tomllib.loads(err[err.index("[[") :])["api"]["api_keys"][0]
+    assert entry == {"name": "desk", "hash": hash_key(out.strip())}
+    assert out.strip() not in err
+
+
+def test_api_key_new_refuses_a_name_that_the_settings_would_refuse(run: Run) -> None:
+    code, out, err = run("api-key", "new", "a b")
+    assert (code, out) == (2, "") and "API key name" in err
+
+
+def test_rules_commands(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text('name = "mine"\n[[rules]]\nname = "a"\ndetector = "price_move"\n')
+    (tmp_path / "bad.toml").write_text('[[rules]]\nname = "a"\ndetector = "price_moev"\n')
+    assert run("rules", "check", "good.toml") == (0, "good.toml: mine: 1 rules in force, 0 switched off\n", "")
+    code, _, err = run("rules", "check", "bad.toml")
+    assert code == 2 and err.startswith("error: bad.toml:3: rule 'a': unknown detector")
+    assert "prototype: zscore, sma\n" in run("rules", "list")[1]
+    assert "horizon" in run("rules", "show", "--file", "good.toml", "--json")[1]
+    assert run("rules", "show", "--preset", "prototype")[1].startswith("prototype (preset prototype)\n")
+    assert run("rules", "show")[1].startswith("default (preset default)\n")
+
+
+def test_completion_knows_the_commands_and_their_options() -> None:
+    def complete(words: str, at: int) -> list[str]:
+        environ = {"_TAPEWATCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(at)}
+        script = "from tapewatch.runtime.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ, check=True)
+        return done.stdout.split()
+
+    assert set(complete("tapewatch ", 1)) == {entry.name for entry in ENTRIES}
+    assert complete("tapewatch config sh", 2) == ["show"]
+    assert "--config" in complete("tapewatch config show --", 3)
