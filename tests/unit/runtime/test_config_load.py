@@ -168,3 +168,16 @@ def test_an_assignment_without_a_value_is_refused_without_showing_more_than_its_
 def test_a_free_table_takes_single_keys_from_the_environment(tmp_path: Path) -> None:
     settings = load(tmp_path, environ={"TAPEWATCH_FEED__MAPPING__CLOSE": "Last"}).settings
     assert settings.feed.mapping == {"close": "Last"}
+
+
+def test_flags_take_values_that_are_already_read(tmp_path: Path) -> None:
+    flags = (
+        Flag("--rules", "rules.file", Path("r.toml")),
+        Flag("SOURCES", "feed.sources", ["a.csv", "b.csv"]),
+        Flag("--speed", "feed.speed", 2.5),
+    )
+    loaded = load(tmp_path, flags=flags)
+    assert loaded.settings.rules.file == Path("r.toml")
+    assert loaded.settings.feed.sources == ("a.csv", "b.csv")
+    assert loaded.settings.feed.speed == 2.5
+    assert loaded.where(("feed", "sources")) == "SOURCES"

@@ -144,6 +144,8 @@ def _where(layers: Sequence[Layer], key: Key) -> str:
 
 def _decoder(environ: Mapping[str, str], cwd: Path) -> Callable[[type, Any], Any]:
     def decode(wanted: type, value: Any) -> Any:
+        if isinstance(value, wanted):  # a flag that was already read
+            return value
         if not isinstance(value, str):
             raise TypeError(f"expected text for {wanted.__name__}")
         if wanted is Path:
