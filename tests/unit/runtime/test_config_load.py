@@ -181,3 +181,10 @@ def test_flags_take_values_that_are_already_read(tmp_path: Path) -> None:
     assert loaded.settings.feed.sources == ("a.csv", "b.csv")
     assert loaded.settings.feed.speed == 2.5
     assert loaded.where(("feed", "sources")) == "SOURCES"
+
+
+def test_a_preset_named_later_replaces_a_rules_file_named_earlier(tmp_path: Path) -> None:
+    text, flags = '[rules]\nfile = "r.toml"\npreset = "default"\n', (Flag("--preset", "rules.preset", "prototype"),)
+    assert load(tmp_path, text).settings.rules.file == Path("r.toml")
+    rules = load(tmp_path, text, flags=flags).settings.rules
+    assert (rules.preset, rules.file) == ("prototype", None)

@@ -72,7 +72,7 @@ def load_settings(
     refuse(problems)
     tree: dict[str, Any] = {}
     for layer in layers:
-        tree = _merge(tree, layer.data)
+        tree = _merge(_without_replaced_rules(tree, layer), layer.data)
     refuse(list(missing(tree, (Settings,), lambda key: _where(layers, key) or "settings")))
     return Loaded(_convert(tree, layers, hook), path, tuple(layers))
 
@@ -124,6 +124,14 @@ def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
         below = out.get(name)
         out[name] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return out
+
+
+def _without_replaced_rules(tree: dict[str, Any], layer: Layer) -> dict[str, Any]:
+    """A preset that a later source names replaces an earlier source's rules file, which would win over it else."""
+    named = layer.data.get("rules", {})
+    if "preset" not in named or "file" not in tree.get("rules", {}):
+        return tree
+    return {**tree, "rules": {key: value for key, value in tree["rules"].items() if key != "file"}}
 
 
 def _where(layers: Sequence[Layer], key: Key) -> str:

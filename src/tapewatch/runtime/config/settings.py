@@ -52,7 +52,8 @@ class RulesSettings(Section, frozen=True):
     """What is watched for."""
 
     preset: str = "default"
-    """Name of a rule set that comes with tapewatch; `tapewatch rules list` shows them. `file` wins over it."""
+    """Name of a rule set that comes with tapewatch; `tapewatch rules list` shows them. Where one source names
+    a `file` too, that wins."""
 
     file: Path | None = None
     """Rules of your own, in a TOML file; `tapewatch rules check FILE` reads it."""

@@ -55,7 +55,7 @@ def show(
         Flag("--preset", "rules.preset", preset),
         Flag("--file", "rules.file", None if file is None else str(file)),
     ]
-    loaded = load_preset(preset) if preset and not file else load_rules(state_of(ctx).load(flags).settings.rules)
+    loaded = load_rules(state_of(ctx).load(flags).settings.rules)
     if as_json:
         for rule in loaded.rules.rules:
             typer.echo(json.dumps(_as_object(rule), ensure_ascii=False))
