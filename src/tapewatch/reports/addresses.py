@@ -7,7 +7,7 @@ from tapewatch.model.errors import InputError
 
 # Plain ASCII addresses only: no display names, comments, quotes or source routes (% and !), so that what is checked is
 # what the mail server acts on.
-_LOCAL = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9#$&'*+/=?^_`{|}~-]+)*"
+_LOCAL = r"[A-Za-z0-9#$&'+/=?^_`{|}~-]+(?:\.[A-Za-z0-9#$&'+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _ADDRESS = re.compile(rf"(?P<local>{_LOCAL})@(?P<domain>{DOMAIN.pattern})")

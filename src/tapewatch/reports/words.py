@@ -4,8 +4,8 @@ import math
 import re
 
 MINUS = "\u2212"
-# Control characters, and those that change the order or the look of what stands around them.
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+")
+# Control characters, halves of characters, and those that change the order or the look of what stands around them.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+")
 
 
 def plain(text: str, limit: int) -> str:
