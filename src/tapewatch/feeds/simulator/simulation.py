@@ -1,6 +1,5 @@
 """A whole simulated market: everything that is decided once, and the records of each day."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +13,7 @@ from tapewatch.feeds.simulator.planning import Planner, Plant, Split, labels_of
 from tapewatch.feeds.simulator.planting import Left, PlantedDay, plant_day
 from tapewatch.feeds.simulator.records import Columns, MarketDay, bar_times, bars_of, merge, trades_of
 from tapewatch.feeds.simulator.units import units
-from tapewatch.feeds.simulator.universe import Market, MarketKind, markets
+from tapewatch.feeds.simulator.universe import Market, markets
 from tapewatch.model.instruments import Instrument
 
 
@@ -106,12 +105,6 @@ class Simulation:
             for i in (run.market.instruments[plant.row],)
         ]
         return sorted(found, key=lambda split: (split.ts_ns, split.symbol))
-
-    def unplanted_paths(self, kind: MarketKind) -> Iterator[Paths]:
-        """The paths of one market before planting, day by day: what the plants are compared with."""
-        for run in self._runs:
-            if run.market.kind is kind:
-                yield from (run.paths(day, c) for day in range(len(self.spans)) if len(c := run.cells(day)))
 
 
 @lru_cache(maxsize=4)
