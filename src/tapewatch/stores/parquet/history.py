@@ -32,7 +32,7 @@ class ParquetTickHistory:
     joined. Reads see flushed and buffered ticks, each once, whatever is being written, joined or removed meanwhile.
     """
 
-    def __init__(self, root: Path, *, max_rows: int = 500_000, compact_at: int = 8) -> None:
+    def __init__(self, root: Path, *, max_rows: int = 250_000, compact_at: int = 8) -> None:
         self._root, self._max_rows, self._compact_at = root, max_rows, max(compact_at, 2)
         self._writing = threading.Lock()  # append, flush, compaction, retention: one at a time
         self._state = threading.Lock()  # guards what reads see; held for moments only
