@@ -3,20 +3,28 @@
 They are np.int64, not int: Numba would compile a function anew for each literal int that it is called with.
 """
 
+from typing import cast
+
 import numpy as np
 
 from tapewatch.model.alerts import Change, Reason
 
+
+def codes(n: int) -> tuple[int, ...]:
+    """0 to n - 1 as np.int64."""
+    return tuple(cast(int, np.int64(i)) for i in range(n))
+
+
 # What a detector says of one tick.
-NONE, HALF, FIRE, CLOSE = (np.int64(n) for n in range(4))
+NONE, HALF, FIRE, CLOSE = codes(4)
 """Nothing; above half the opening threshold; above the threshold; what the episode waited for has come."""
 
 # Life of an episode.
-CLOSED, FIRING, RECOVERING = (np.int64(n) for n in range(3))
+CLOSED, FIRING, RECOVERING = codes(3)
 
 # Kinds of event that a kernel emits. SIGNAL is a signal that changed no alert.
-SIGNAL, FIRED, WORSENED, RECOVERS, REFIRED, RESOLVED, RETRACTED = (np.int64(n) for n in range(7))
-CHANGES: dict[np.int64, Change] = {
+SIGNAL, FIRED, WORSENED, RECOVERS, REFIRED, RESOLVED, RETRACTED = codes(7)
+CHANGES: dict[int, Change] = {
     FIRED: "fired",
     WORSENED: "worsened",
     RECOVERS: "recovering",
@@ -25,8 +33,8 @@ CHANGES: dict[np.int64, Change] = {
     RETRACTED: "retracted",
 }
 
-NO_REASON, REVERTED, NEW_LEVEL, SESSION_END, RULE_CHANGED, BAD_PRINT, DATA_RETURNED = (np.int64(n) for n in range(7))
-REASONS: dict[np.int64, Reason | None] = {
+NO_REASON, REVERTED, NEW_LEVEL, SESSION_END, RULE_CHANGED, BAD_PRINT, DATA_RETURNED = codes(7)
+REASONS: dict[int, Reason | None] = {
     NO_REASON: None,
     REVERTED: "reverted",
     NEW_LEVEL: "new_level",
@@ -37,10 +45,10 @@ REASONS: dict[np.int64, Reason | None] = {
 }
 
 # Classes of incident.
-PRICE, VOLUME, DATA_QUALITY = (np.int64(n) for n in range(3))
+PRICE, VOLUME, DATA_QUALITY = codes(3)
 
-NEVER_NS = np.int64(2**62)
+NEVER_NS = cast(int, np.int64(2**62))
 """A deadline that does not come."""
 
-TIMER = np.int64(-1)
+TIMER = cast(int, np.int64(-1))
 """The k of what a timer opened."""

@@ -6,8 +6,6 @@ nanoseconds and touches no memory beyond its arguments.
 
 import math
 
-from numba import njit
-
 from tapewatch.alerts.codes import (
     CLOSED,
     DATA_QUALITY,
@@ -23,6 +21,8 @@ from tapewatch.alerts.codes import (
     SIGNAL,
     WORSENED,
 )
+from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.alerts.rows import DETAILS
 from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT
 from tapewatch.model.times import MINUTE_NS
 
@@ -31,8 +31,8 @@ WORSE = 1.5
 RETRACT_BARS = 3
 
 
-@njit(error_model="numpy")
-def band(score):
+@compiled
+def band(score: float) -> int:
     """Severity band of a score: 0 low, 1 medium, 2 high, 3 critical."""
     if score >= CRITICAL_AT:
         return 3
@@ -41,16 +41,16 @@ def band(score):
     return 1 if score >= OPENS_AT else 0
 
 
-@njit(error_model="numpy")
-def move(price, before):
+@compiled
+def move(price: float, before: float) -> float:
     """Size of a move as a fraction of the price before; 0 where there is no such price."""
     if before > 0.0 and math.isfinite(price):
         return abs(price / before - 1.0)
     return 0.0
 
 
-@njit(error_model="numpy")
-def join_incident(incidents, episode, category, onset_ns, onset_k):
+@compiled
+def join_incident(incidents: Row, episode: Row, category: int, onset_ns: int, onset_k: int) -> None:
     """Name the incident that an alert with this onset belongs to: onsets within 15 minutes are linked."""
     if incidents.onset_ns[category] == 0 or abs(onset_ns - incidents.last_onset_ns[category]) > INCIDENT_NS:
         incidents.onset_ns[category] = onset_ns
@@ -60,8 +60,21 @@ def join_incident(incidents, episode, category, onset_ns, onset_k):
     episode.incident_k = incidents.onset_k[category]
 
 
-@njit(error_model="numpy")
-def start(episode, incidents, common, event, confirmed):
+@compiled
+def remember(episode: Row, event: Row) -> None:
+    """Keep the numbers of the strongest signal: what explains the episode for as long as it lasts."""
+    episode.score = event.score
+    episode.rarity = event.rarity
+    episode.price = event.price
+    episode.value = event.value
+    episode.threshold = event.threshold
+    episode.source = event.source
+    for j in range(DETAILS):
+        episode.detail[j] = event.detail[j]
+
+
+@compiled
+def start(episode: Row, incidents: Row, common: Row, event: Row, confirmed: int) -> None:
     """Open an episode with the signal in `event`. The price before and the threshold are frozen."""
     episode.state = FIRING
     episode.revision = 1
@@ -70,10 +83,7 @@ def start(episode, incidents, common, event, confirmed):
     episode.before = event.before
     episode.extreme = event.price
     episode.told = event.price
-    episode.score = event.score
-    episode.rarity = event.rarity
-    episode.value = event.value
-    episode.threshold = event.threshold
+    remember(episode, event)
     episode.signals = 1
     episode.confirmed = confirmed
     episode.quiet = 0
@@ -82,8 +92,8 @@ def start(episode, incidents, common, event, confirmed):
     join_incident(incidents, episode, category, event.event_ns, event.k)
 
 
-@njit(error_model="numpy")
-def absorb(episode, common, event, act_ns):
+@compiled
+def absorb(episode: Row, event: Row, act_ns: int) -> int:
     """Take a signal into its episode, or open one. Returns the kind of event that it makes.
 
     Muted by the cool-down (an equal or smaller move in the same direction) it stays a mere signal.
@@ -95,10 +105,7 @@ def absorb(episode, common, event, act_ns):
     episode.signals += 1
     worse = band(event.score) > band(episode.score)
     if event.score > episode.score:
-        episode.score = event.score
-        episode.rarity = event.rarity
-        episode.value = event.value
-        episode.threshold = event.threshold
+        remember(episode, event)
     if episode.state == RECOVERING:
         episode.state = FIRING
         episode.revision += 1
@@ -109,8 +116,8 @@ def absorb(episode, common, event, act_ns):
     return SIGNAL
 
 
-@njit(error_model="numpy")
-def follow(episode, direction, price):
+@compiled
+def follow(episode: Row, direction: int, price: float) -> bool:
     """Let an open episode see a price; True where it is an extreme of at least 1.5 times what was last told."""
     if direction == 0:
         return False
@@ -122,31 +129,33 @@ def follow(episode, direction, price):
     return beyond and episode.state == FIRING and told > 0.0 and move(price, episode.before) >= WORSE * told
 
 
-@njit(error_model="numpy")
-def end_reason(episode, price):
+@compiled
+def end_reason(episode: Row, price: float) -> int:
     """`reverted` where under half of the largest move is left, else `new_level`."""
     left = move(price, episode.before)
     return REVERTED if left < 0.5 * move(episode.extreme, episode.before) else NEW_LEVEL
 
 
-@njit(error_model="numpy")
-def is_retracted(episode, price):
+@compiled
+def is_retracted(episode: Row, price: float) -> bool:
     """A lone signal without volume behind it, of which 80 % came back within 3 bars: it was no move."""
     if episode.state != FIRING or episode.confirmed or episode.signals > 1 or episode.quiet > RETRACT_BARS:
         return False
     return move(price, episode.before) <= 0.2 * move(episode.extreme, episode.before)
 
 
-@njit(error_model="numpy")
-def quiet_enough(episode, common, is_bar, act_ns, since_ns):
+@compiled
+def quiet_enough(episode: Row, common: Row, is_bar: bool, act_ns: int, since_ns: int) -> bool:
     """Has it been quiet for `keep_bars` bars (bars) or `keep_ns` (trades)? Counted in ticks: no data, no end."""
     if is_bar:
-        return episode.quiet >= common.keep_bars
-    return act_ns - since_ns >= common.keep_ns
+        enough: bool = episode.quiet >= common.keep_bars
+    else:
+        enough = act_ns - since_ns >= common.keep_ns
+    return enough
 
 
-@njit(error_model="numpy")
-def calm(episode, common, is_bar, act_ns):
+@compiled
+def calm(episode: Row, common: Row, is_bar: bool, act_ns: int) -> int:
     """An open episode saw a tick without a signal above half the threshold. Returns RECOVERS, RESOLVED or SIGNAL."""
     episode.quiet += 1
     if episode.state == FIRING and quiet_enough(episode, common, is_bar, act_ns, episode.last_above_ns):
@@ -160,8 +169,8 @@ def calm(episode, common, is_bar, act_ns):
     return SIGNAL
 
 
-@njit(error_model="numpy")
-def close(episode, common, act_ns):
+@compiled
+def close(episode: Row, common: Row, act_ns: int) -> None:
     """End an episode: one more revision, and the cool-down begins."""
     episode.state = CLOSED
     episode.revision += 1

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+DETAILS = 8
+
 EPISODE = np.dtype(
     [
         ("state", "i8"),
@@ -15,8 +17,11 @@ EPISODE = np.dtype(
         ("told", "f8"),  # extreme when somebody was last told
         ("score", "f8"),  # highest so far
         ("rarity", "f8"),
-        ("value", "f8"),  # statistic and threshold of the highest score
+        ("price", "f8"),  # price, statistic, threshold, scale source and details of the strongest signal
+        ("value", "f8"),
         ("threshold", "f8"),
+        ("source", "i8"),
+        ("detail", "f8", (DETAILS,)),
         ("signals", "i8"),
         ("confirmed", "i8"),  # 1: normal volume or more stood behind the first signal
         ("quiet", "i8"),  # ticks since the last signal above half the threshold
@@ -51,7 +56,6 @@ COMMON = np.dtype(
 )
 
 LAST_TICKS = 8
-DETAILS = 8
 
 EVENT = np.dtype(
     [

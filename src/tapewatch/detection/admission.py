@@ -2,23 +2,34 @@
 
 import math
 
-import numpy as np
-from numba import njit
-
+from tapewatch.alerts.codes import codes
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.model.times import SECOND_NS
 
-JUDGED, LATE, DUPLICATE, CORRECTION, FUTURE = (np.int64(n) for n in range(5))
+JUDGED, LATE, DUPLICATE, CORRECTION, FUTURE = codes(5)
 AHEAD_NS = 60 * SECOND_NS
 
 
-@njit(error_model="numpy")
-def same(a, b):
+@compiled
+def same(a: float, b: float) -> bool:
     """Equal, or both unknown."""
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-@njit(error_model="numpy")
-def admit(head, event_ns, act_ns, is_bar, trade_id, append_ns, o, h, lo, c, v):
+@compiled
+def admit(
+    head: Row,
+    event_ns: int,
+    act_ns: int,
+    is_bar: bool,
+    trade_id: int,
+    append_ns: int,
+    o: float,
+    h: float,
+    lo: float,
+    c: float,
+    v: float,
+) -> int:
     """The fate of a record, as design section 3 tells ("Time"). Changes nothing."""
     if append_ns > 0 and act_ns > append_ns + AHEAD_NS:
         return FUTURE
@@ -36,8 +47,19 @@ def admit(head, event_ns, act_ns, is_bar, trade_id, append_ns, o, h, lo, c, v):
     return JUDGED
 
 
-@njit(error_model="numpy")
-def accept(head, event_ns, act_ns, is_bar, trade_id, o, h, lo, c, v):
+@compiled
+def accept(
+    head: Row,
+    event_ns: int,
+    act_ns: int,
+    is_bar: bool,
+    trade_id: int,
+    o: float,
+    h: float,
+    lo: float,
+    c: float,
+    v: float,
+) -> None:
     """Move the symbol's clock to an accepted record and remember what tells its repeats."""
     head.k = head.k + 1 if head.count > 0 and event_ns == head.event_ns else 0
     head.count += 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.alerts.rows import EVENT
 from tapewatch.detection.calibration import Calibration
-from tapewatch.detection.kernel import CALENDAR, kernel_for
+from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
 from tapewatch.detection.narrate import Narrator
 from tapewatch.detection.rules import RuleSet
@@ -18,14 +18,15 @@ from tapewatch.detection.state import SymbolTable
 from tapewatch.model.alerts import Alert
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
-from tapewatch.model.ticks import Fate, TickBatch
+from tapewatch.model.ticks import Fate, TickBatch, make_batch
 
 EVENTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one batch came to. `events` are columns (`EVENT`); signals and alerts are written out only when asked for."""
+    """What one batch came to. `events` are columns (`EVENT`); signals and alerts are written out only when asked
+    for."""
 
     fates: NDArray[np.int8]  # one a record, values of Fate
     events: Any  # recarray of EVENT, in tape order
@@ -36,20 +37,20 @@ class Outcome:
         counts = np.bincount(self.fates, minlength=len(Fate))
         return {fate: int(counts[fate]) for fate in Fate if counts[fate]}
 
-    def signals(self) -> list[Signal]:
-        """The ticks on which a rule fired, in tape order. About 10 us each."""
-        return self._narrator.signals(self.events)
+    def signals(self, detected: str | None = None) -> list[Signal]:
+        """The ticks on which a rule fired, in tape order, stamped with the time of detection. About 10 us each."""
+        return self._narrator.signals(self.events, detected)
 
-    def alerts(self) -> list[Alert]:
-        """The alert revisions, in tape order. About 20 us each."""
-        return self._narrator.alerts(self.events)
+    def alerts(self, detected: str | None = None) -> list[Alert]:
+        """The alert revisions, in tape order, stamped with the time of detection. About 30 us each."""
+        return self._narrator.alerts(self.events, detected)
 
 
 class Engine:
     """Runs one rule set over the symbols of one shard.
 
-    `process` may be given any cut of the tape: the results and the bytes of state are the same (cut-invariance); so they
-    are for any dealing of symbols to engines (shard-invariance).
+    `process` may be given any cut of the tape: the results and the bytes of state are the same (cut-invariance); so
+    they are for any dealing of symbols to engines (shard-invariance).
     """
 
     def __init__(self, rules: RuleSet, calibration: Calibration) -> None:
@@ -76,6 +77,10 @@ class Engine:
         """How many symbols the shard has seen."""
         return len(self._table.instruments)
 
+    def warm(self) -> None:
+        """Compile the kernels, or load them from the cache, before the first tick."""
+        self.process(make_batch((), 0))
+
     def process(self, batch: TickBatch) -> Outcome:
         """Judge the records of a batch in order and change the state. Cost: 10 to 150 ns a record, by the rules."""
         if batch.symbols is not self._symbols:
@@ -86,7 +91,7 @@ class Engine:
         self._clock[2] = len(self._table.instruments)
         found = []
         at = 0
-        while at < n:
+        while True:
             table, sessions = self._table, self._table.sessions
             at, m, why = self._run(
                 at, n, batch.symbol_id, batch.kind, batch.ts_event_ns, batch.interval_ns, batch.open, batch.high,
@@ -97,6 +102,8 @@ class Engine:
             )  # fmt: skip
             if m:
                 found.append(self._buffer[:m].copy())
+            if at >= n and why == DONE:
+                break
             if why == CALENDAR:
                 sessions.cover(int(table.venue[self._slots[batch.symbol_id[at]]]), int(batch.ts_event_ns[at]))
         return Outcome(fates, self._in_order(found, batch), self._narrator)
@@ -122,3 +129,33 @@ class Engine:
         """Take a shard's rows from its store into a new engine. GiveUpError where their layout is unknown."""
         self._table.load(sorted(rows))
         self._clock[0] = -NEVER_NS
+
+    def adopt(self, old: SymbolTable, moves: list[tuple[int, int | None]]) -> None:
+        """Take over the rows of another rule set into this new engine. `moves` leads from the index of each old rule to
+        the same rule's here, or to None where it is gone or changed. All rows then count as changed."""
+        for at, instrument in enumerate(old.instruments):
+            slot = self._table.slot(instrument)
+            _copy_row(old.hot[at], old.cold[at], self._table.hot[slot], self._table.cold[slot], moves)
+            self._table.dirty[slot] = 3
+
+
+def _copy_row(hot: Any, cold: Any, to_hot: Any, to_cold: Any, moves: list[tuple[int, int | None]]) -> None:
+    head, to_head = hot["head"], to_hot["head"]
+    for name in head.dtype.names:
+        if name not in ("closes", "open_mask"):
+            to_head[name] = head[name]
+    old_size, new_size = len(head["closes"]), len(to_head["closes"])
+    for age in range(1, min(int(head["pos"]), old_size, new_size) + 1):
+        at = int(head["pos"]) - age
+        to_head["closes"][at % new_size] = head["closes"][at % old_size]
+    to_cold["incidents"] = cold["incidents"]
+    mask = 0
+    for old, new in moves:
+        if new is None:
+            continue
+        to_hot[f"r{new}"] = hot[f"r{old}"]
+        mask |= ((int(head["open_mask"]) >> (2 * old)) & 3) << (2 * new)
+        for side in range(2):
+            to_cold["episodes"][2 * new + side] = cold["episodes"][2 * old + side]
+    to_head["open_mask"] = mask
+    to_head["deadline_ns"] = 0  # looked at, and set right, at the next tick or heartbeat

@@ -2,8 +2,7 @@
 
 import math
 
-from numba import njit
-
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.layout import PHASES, RECENT, RECENT_GRID_NS
 from tapewatch.detection.stats.scale import learn, sigma_of
 from tapewatch.model.times import MINUTE_NS
@@ -17,15 +16,16 @@ BIN_NS = 30 * MINUTE_NS
 PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, regular, post, continuous
 
 
-@njit(error_model="numpy")
-def is_gap(head, interval_ns, act_ns):
+@compiled
+def is_gap(head: Row, interval_ns: int, act_ns: int) -> bool:
     """More than 30 bars (trades: 30 minutes) since the last close: no return may be taken over it."""
     unit = interval_ns if interval_ns > 0 else MINUTE_NS
-    return act_ns - head.close_ns > GAP_BARS * unit
+    gap: bool = act_ns - head.close_ns > GAP_BARS * unit
+    return gap
 
 
-@njit(error_model="numpy")
-def scaled_return(head, close, interval_ns, act_ns):
+@compiled
+def scaled_return(head: Row, close: float, interval_ns: int, act_ns: int) -> float:
     """Log return against the last close, over sqrt(number of bars it spans)."""
     ret = math.log(close / head.close)
     elapsed = act_ns - head.close_ns
@@ -34,28 +34,29 @@ def scaled_return(head, close, interval_ns, act_ns):
     return ret
 
 
-@njit(error_model="numpy")
-def tick_size(head, group):
-    """Tick size in price: the instrument's, else the smallest step of the last one to two thousand ticks, else 1e-4 of the
-    price."""
+@compiled
+def tick_size(head: Row, group: Row) -> float:
+    """Tick size in price: the instrument's, else the smallest step of the last one to two thousand ticks, else 1e-4
+    of the price."""
+    step: float = head.step
     if group.tick > 0.0:
-        return group.tick
-    step = head.step
+        return float(group.tick)
     if head.step_before > 0.0 and (step == 0.0 or head.step_before < step):
         step = head.step_before
-    return step if step > 0.0 else 1e-4 * head.close
+    return step if step > 0.0 else float(1e-4 * head.close)
 
 
-@njit(error_model="numpy")
-def season_bin(head, event_ns):
+@compiled
+def season_bin(head: Row, event_ns: int) -> int:
     """Half-hour since the phase began (continuous: of the UTC day)."""
     if head.phase == 4:
         return (event_ns // BIN_NS) % 48
-    return min(47, (event_ns - head.phase_from_ns) // BIN_NS)
+    half_hour: int = min(47, (event_ns - head.phase_from_ns) // BIN_NS)
+    return half_hour
 
 
-@njit(error_model="numpy")
-def sigma_now(head, group, interval_ns, event_ns, step):
+@compiled
+def sigma_now(head: Row, group: Row, interval_ns: int, event_ns: int, step: float) -> tuple[float, int]:
     """(sigma, source) of a return over one bar now; the group's scale is of a minute and is stretched to the bar."""
     floor = 0.5 * step / head.close
     sigma, source = sigma_of(head.scale, group, head.phase, floor)
@@ -64,14 +65,15 @@ def sigma_now(head, group, interval_ns, event_ns, step):
     return max(sigma * group.vol[head.phase][season_bin(head, event_ns)], floor), source
 
 
-@njit(error_model="numpy")
-def volume_known(head):
+@compiled
+def volume_known(head: Row) -> bool:
     """False where this phase never had volume, or none in its last 30 bars."""
-    return head.phase_n[head.phase] > head.zeros[head.phase] and head.zeros[head.phase] < UNKNOWN_AFTER
+    known: bool = head.phase_n[head.phase] > head.zeros[head.phase] and head.zeros[head.phase] < UNKNOWN_AFTER
+    return known
 
 
-@njit(error_model="numpy")
-def take_volume(head, group, event_ns, volume):
+@compiled
+def take_volume(head: Row, group: Row, event_ns: int, volume: float) -> None:
     """Learn a volume: known or not by phase; mean and log deviation where it is the regular session's."""
     phase = head.phase
     head.phase_n[phase] += 1
@@ -92,15 +94,15 @@ def take_volume(head, group, event_ns, volume):
     head.volume_n = n + 1
 
 
-@njit(error_model="numpy")
-def take_scale(head, group, ret, event_ns, step):
+@compiled
+def take_scale(head: Row, group: Row, ret: float, event_ns: int, step: float) -> None:
     """Learn a return into its phase's scale, seasonally adjusted and clipped."""
     factor = group.vol[head.phase][season_bin(head, event_ns)]
     learn(head.scale[head.phase], abs(ret) / factor, 0.5 * step / head.close)
 
 
-@njit(error_model="numpy")
-def take_step(head, close):
+@compiled
+def take_step(head: Row, close: float) -> None:
     """Learn the tick size from the price: the smallest step, over two thousands of ticks in turn."""
     step = abs(close - head.close)
     if step > 1e-12 * close and (head.step == 0.0 or step < head.step):
@@ -110,8 +112,8 @@ def take_step(head, close):
         head.step = 0.0
 
 
-@njit(error_model="numpy")
-def take_recent(head, close, act_ns):
+@compiled
+def take_recent(head: Row, close: float, act_ns: int) -> None:
     """Put a close into the window in time: within one cell of the grid the newest replaces the one before it."""
     n = head.recent_n
     if n > 0 and head.recent_ns[(n - 1) % RECENT] // RECENT_GRID_NS == act_ns // RECENT_GRID_NS:
@@ -121,8 +123,8 @@ def take_recent(head, close, act_ns):
     head.recent_n = n + 1
 
 
-@njit(error_model="numpy")
-def per_day(phase, interval_ns):
+@compiled
+def per_day(phase: int, interval_ns: int) -> float:
     """Ticks of this length in one day's phase; 0 for trades."""
     return PHASE_SECONDS[phase] * 1e9 / interval_ns if interval_ns > 0 else 0.0
 

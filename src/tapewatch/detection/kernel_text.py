@@ -1,4 +1,4 @@
-"""The text of a fused kernel. What differs between rule sets is only which steps are called and which features are on."""
+"""The text of a fused kernel: what differs between rule sets is only which steps and which features are called."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ from tapewatch.detection.sessions import enter_phase
 from tapewatch.detection.settle import end_session, settle
 '''
 
-VISIT = '''
+VISIT = """
 
 @njit(error_model="numpy")
 def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict):
@@ -58,18 +58,18 @@ def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inter
         head.close = c
         head.close_ns = act_ns
     return m
-'''
+"""
 
-RULE = '''    level = NONE
+RULE = """    level = NONE
     if verdict {test} 0 and (mask >> {i}) & 1:
         common = params.c{i}
         if (common.phases >> head.phase) & 1 and common.from_ns <= event_ns and event_ns < common.until_ns:
             level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out[m])
     if level == FIRE or {follow}((head.open_mask >> {bit}) & 3) != 0:
-        m = settle(out, m, level, params.c{i}, head, cold, group, tick, where)
-'''
+        m = settle(out, m, level, params.c{i}, head, cold, tick, where)
+"""
 
-TIMERS = '''
+TIMERS = """
 
 @njit(error_model="numpy")
 def next_deadline(row):
@@ -94,9 +94,9 @@ def timers(row, cold, params, group, mask, out, m, now_ns, record, offset, slot)
         best = next_deadline(row)
     head.deadline_ns = best
     return m
-'''
+"""
 
-SCREEN = '''
+SCREEN = """
 
 @njit(error_model="numpy")
 def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side):
@@ -129,9 +129,9 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
             hold(held, kind, event_ns, interval_ns, where[3], where[1], o, h, lo, c, v)
             return m
     return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, OK)
-'''
+"""
 
-RUN = '''
+RUN = """
 
 @njit(error_model="numpy", cache=True)
 def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots, venue, masks, group_of, hot, cold, dirty,
@@ -198,7 +198,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         dirty[slot] |= 3 if m > before or opened | head.open_mask else 1
         i += 1
     return i, m, 0
-'''
+"""
 
 
 def _rules(detectors: Sequence[Detector]) -> str:
@@ -210,10 +210,11 @@ def _rules(detectors: Sequence[Detector]) -> str:
 
 def _timers(detectors: Sequence[Detector]) -> str:
     timed = [i for i, d in enumerate(detectors) if d.due is not None]
-    deadlines = "".join(f"    best = min(best, row.r{i}.deadline_ns) if row.r{i}.deadline_ns > 0 else best\n" for i in timed)
+    deadlines = "".join(
+        f"    best = min(best, row.r{i}.deadline_ns) if row.r{i}.deadline_ns > 0 else best\n" for i in timed
+    )
     ends = "".join(
-        f"            m = end_session(out, m, params.c{i}, head, cold, group, tick, where)\n"
-        for i in range(len(detectors))
+        f"            m = end_session(out, m, params.c{i}, head, cold, tick, where)\n" for i in range(len(detectors))
     )
     dues = ""
     for i in timed:
@@ -221,7 +222,7 @@ def _timers(detectors: Sequence[Detector]) -> str:
             f"            if row.r{i}.deadline_ns == best:\n"
             f"                level = due_{i}(row.r{i}, params.p{i}, head, best, out[m])\n"
             f"                if level != NONE and (mask >> {i}) & 1:\n"
-            f"                    m = settle(out, m, level, params.c{i}, head, cold, group, tick, where)\n"
+            f"                    m = settle(out, m, level, params.c{i}, head, cold, tick, where)\n"
         )
     return TIMERS.format(deadlines=deadlines, ends=ends, dues=dues)
 
@@ -252,11 +253,15 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
         )
     )
     parts.append(_timers(detectors))
-    future = "" if not quarantine else (
-        "if fate == FUTURE:\n"
-        "                m = visit(row, cold[slot], params, group, masks[slot], out, m, (i, off[i], slot, TIMER), event_ns, act_ns,\n"
-        "                    interval_ns, 0, op[i], hi[i], lo[i], cl[i], volume, side[i], AHEAD)\n"
-        "                dirty[slot] = 3"
+    future = (
+        ""
+        if not quarantine
+        else (
+            "if fate == FUTURE:\n"
+            "                m = visit(row, cold[slot], params, group, masks[slot], out, m, (i, off[i], slot, TIMER), event_ns, act_ns,\n"
+            "                    interval_ns, 0, op[i], hi[i], lo[i], cl[i], volume, side[i], AHEAD)\n"
+            "                dirty[slot] = 3"
+        )
     )
     if quarantine:
         parts.append(SCREEN.format(q=quarantine[0]))

@@ -96,7 +96,9 @@ def hot_dtype(detectors: Sequence["Detector"], closes: int) -> np.dtype[np.void]
 
 def cold_dtype(rules: int) -> np.dtype[np.void]:
     """The cold row: incidents, and two episodes a rule: of rises (or no direction), and of drops."""
-    return np.dtype([("layout", "i8"), ("incidents", INCIDENTS), ("episodes", EPISODE, (max(1, 2 * rules),))], align=True)
+    return np.dtype(
+        [("layout", "i8"), ("incidents", INCIDENTS), ("episodes", EPISODE, (max(1, 2 * rules),))], align=True
+    )
 
 
 def params_dtype(detectors: Sequence["Detector"]) -> np.dtype[np.void]:

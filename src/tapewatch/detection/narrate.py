@@ -36,26 +36,26 @@ class Narrator:
         self._rules = rules.rules
         self._instruments = instruments
 
-    def signals(self, events: Any) -> list[Signal]:
+    def signals(self, events: Any, detected: str | None) -> list[Signal]:
         """The signals among the events, in order."""
-        return [self._signal(e) for e in events[events["fired"] == 1]]
+        return [self._signal(e, detected) for e in np.asarray(events[events["fired"] == 1])]
 
-    def alerts(self, events: Any) -> list[Alert]:
+    def alerts(self, events: Any, detected: str | None) -> list[Alert]:
         """The alert revisions among the events, in order."""
-        return [self._alert(e) for e in events[events["kind"] != SIGNAL]]
+        return [self._alert(e, detected) for e in np.asarray(events[events["kind"] != SIGNAL])]
 
     def _alert_id(self, rule: CompiledRule, at: Instrument, direction: str, ep: Any) -> str:
         onset, k = int(ep["onset_ns"]), int(ep["onset_k"])
         return ids.alert_id(at.venue, at.symbol, rule.name, rule.version, direction, onset, k)
 
-    def _details(self, rule: CompiledRule, e: Any) -> dict[str, Detail]:
+    def _details(self, rule: CompiledRule, numbers: Any) -> dict[str, Detail]:
         found: dict[str, Detail] = {}
-        for name, value in zip(rule.detector.details, e["detail"], strict=False):
+        for name, value in zip(rule.detector.details, numbers["detail"], strict=False):
             found[name] = VERDICTS[int(value)] if name == "verdict" else float(value)
-        found["scale_source"] = SOURCES[int(e["source"])]
+        found["scale_source"] = SOURCES[int(numbers["source"])]
         return found
 
-    def _signal(self, e: Any) -> Signal:
+    def _signal(self, e: Any, detected: str | None) -> Signal:
         rule, at = self._rules[int(e["rule"])], self._instruments[int(e["slot"])]
         direction = DIRECTIONS[int(e["direction"])]
         ts, k = int(e["event_ns"]), int(e["k"])
@@ -81,9 +81,10 @@ class Narrator:
             change_pct=_pct(float(e["price"]), float(e["before"])),
             details=self._details(rule, e),
             offset=int(e["offset"]),
+            timestamp_detection=detected,
         )
 
-    def _alert(self, e: Any) -> Alert:
+    def _alert(self, e: Any, detected: str | None) -> Alert:
         rule, at = self._rules[int(e["rule"])], self._instruments[int(e["slot"])]
         detector, ep = rule.detector, e["episode"]
         direction = DIRECTIONS[int(e["direction"])]
@@ -96,9 +97,7 @@ class Narrator:
         alert = Alert(
             alert_id=self._alert_id(rule, at, direction, ep),
             revision=int(ep["revision"]),
-            incident_id=ids.incident_id(
-                at.venue, at.symbol, category, int(ep["incident_ns"]), int(ep["incident_k"])
-            ),
+            incident_id=ids.incident_id(at.venue, at.symbol, category, int(ep["incident_ns"]), int(ep["incident_k"])),
             rule=rule.name,
             rule_version=rule.version,
             detector=detector.name,
@@ -109,8 +108,8 @@ class Narrator:
             direction=direction,
             alert_type=detector.alert_type or direction,
             state=_state(kind, int(ep["state"])),
-            change=CHANGES[kind],
-            reason=REASONS[int(e["reason"])],
+            change=CHANGES[e["kind"]],
+            reason=REASONS[e["reason"]],
             severity=severity_of(score),
             score=round(score, 2),
             rarity_days=round(rarity, 2) if rarity > 0.0 else None,
@@ -137,11 +136,11 @@ class Narrator:
             signals=int(ep["signals"]),
             market=NO_MARKET,
             message="",
-            details=self._details(rule, e) if int(e["fired"]) else {},
+            details=self._details(rule, ep),
             health=Health(
                 bars=int(e["bars"]),
                 phase_bars=int(e["phase_bars"]),
-                source=SOURCES[int(e["source"])] if int(e["fired"]) else SOURCES[0],
+                source=SOURCES[int(ep["source"])],
                 holes=int(e["holes"]),
             ),
             last_ticks=[
@@ -149,8 +148,9 @@ class Narrator:
                 for t, c in zip(e["ticks_ns"][: e["ticks_n"]], e["ticks_close"][: e["ticks_n"]], strict=True)
             ],
             offset=int(e["offset"]),
+            timestamp_detection=detected,
         )
-        return _with_message(alert, rule)
+        return msgspec.structs.replace(alert, message=_message(alert, rule, float(ep["price"])))
 
 
 def _state(kind: int, state: int) -> State:
@@ -170,30 +170,28 @@ def _rarity(alert: Alert) -> str:
     return f"; so much happens {often} for such a symbol at this time of day{how}"
 
 
-def _with_message(alert: Alert, rule: CompiledRule) -> Alert:
-    """One sentence: what happened against what was expected, how rare, whether the market moved with it."""
-    who = f"{alert.symbol} on {alert.venue}"
-    if alert.change in ("fired", "worsened", "refired") and alert.details:
-        text = f"{who} {rule.detector.sentence(alert)}{_rarity(alert)}"
-        if alert.category != "data_quality":
-            text += f"; {alert.market}"
-        if alert.change != "fired":
-            text += f" ({alert.change} since {alert.onset}, {alert.peak_change_pct:+.2f} % at its worst)"
-    else:
-        text = f"{who} {_transition(alert)}"
-    return msgspec.structs.replace(alert, message=text + ".")
+def _message(alert: Alert, rule: CompiledRule, price: float) -> str:
+    """One sentence: what happened against what was expected, how rare, whether the market moved with it, how it went
+    on.
+
+    `price` is that of the strongest signal, which the numbers of the sentence belong to.
+    """
+    strongest = msgspec.structs.replace(alert, price=price, change_pct=_pct(price, alert.price_before))
+    text = f"{alert.symbol} on {alert.venue} {rule.detector.sentence(strongest)}{_rarity(alert)}"
+    if alert.category != "data_quality":
+        text += f"; {alert.market}"
+    return f"{text}{_course(alert)}."
 
 
-def _transition(alert: Alert) -> str:
-    since = f"{alert.alert_type} alert of {alert.onset}"
+def _course(alert: Alert) -> str:
+    """How the episode went on since its first signal."""
+    if alert.change == "fired":
+        return ""
     if alert.category == "data_quality":
-        ends = {"resolved": "is over", "recovering": "is quiet again", "retracted": "is withdrawn"}
-        return f"{since} {ends.get(alert.change, 'goes on')}" + (f" ({alert.reason})" if alert.reason else "")
-    now = f"at {alert.price:g}, {alert.change_pct:+.2f} % from before, after {alert.peak_change_pct:+.2f} % at its worst"
-    words = {
-        "worsened": f"goes on: {since} worsened {now}",
-        "recovering": f"has calmed: {since} {now}",
-        "resolved": f"{since} resolved ({alert.reason}) {now}",
-        "retracted": f"{since} is withdrawn: 80 % came back at once without volume behind it, {now}",
-    }
-    return words.get(alert.change, f"{since} {alert.change} {now}")
+        words = {"resolved": "over", "recovering": "quiet since", "retracted": "withdrawn"}
+        return f"; {words.get(alert.change, 'again')}" + (f" ({alert.reason})" if alert.reason else "")
+    now = f"now {alert.change_pct:+.2f} %, at its worst {alert.peak_change_pct:+.2f} %"
+    if alert.change == "retracted":
+        return f"; withdrawn, as 80 % came back at once without volume behind it ({now})"
+    words = {"worsened": "it worsened", "recovering": "it has calmed", "refired": "it goes on again"}
+    return f"; {words.get(alert.change, f'resolved as {alert.reason}')} ({now})"

@@ -2,23 +2,22 @@
 
 import math
 
-import numpy as np
-from numba import njit
-
+from tapewatch.alerts.codes import codes
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.model.times import MINUTE_NS
 
-OK, NOT_POSITIVE, CROSSED, OFF_SCALE, REVERTED, AHEAD = (np.int64(n) for n in range(6))
-JUMP = np.int64(6)  # held, not yet a verdict
+OK, NOT_POSITIVE, CROSSED, OFF_SCALE, REVERTED, AHEAD, JUMP = codes(7)
+"""Verdicts; JUMP is held and not yet one."""
 
-WAIT, RELEASE, DISCARD = (np.int64(n) for n in range(3))
+WAIT, RELEASE, DISCARD = codes(3)
 PENDING_TICKS = 3
 PENDING_NS = 3 * MINUTE_NS
 CONFIRM_OFF_SCALE = 2  # ticks at the new level after the first: three in a row
 BACK = 0.2  # of the jump left: 80 % reverted
 
 
-@njit(error_model="numpy")
-def impossible(o, h, lo, c):
+@compiled
+def impossible(o: float, h: float, lo: float, c: float) -> int:
     """NOT_POSITIVE or CROSSED where no market can have printed that, else OK. Cannot be confirmed by anything."""
     if not (c > 0.0 and math.isfinite(c)) or not (o > 0.0 and h > 0.0 and lo > 0.0):
         return NOT_POSITIVE
@@ -28,8 +27,10 @@ def impossible(o, h, lo, c):
     return OK
 
 
-@njit(error_model="numpy")
-def suspicious(close, before, thin, jump, off_scale, sigma, step):
+@compiled
+def suspicious(
+    close: float, before: float, thin: bool, jump: float, off_scale: float, sigma: float, step: float
+) -> int:
     """OFF_SCALE or JUMP where a readable print has to wait for the next ones, else OK."""
     ratio = close / before
     if ratio >= off_scale or ratio <= 1.0 / off_scale:
@@ -42,8 +43,20 @@ def suspicious(close, before, thin, jump, off_scale, sigma, step):
     return OK
 
 
-@njit(error_model="numpy")
-def hold(held, kind, event_ns, interval_ns, k, offset, o, h, lo, c, v):
+@compiled
+def hold(
+    held: Row,
+    kind: int,
+    event_ns: int,
+    interval_ns: int,
+    k: int,
+    offset: int,
+    o: float,
+    h: float,
+    lo: float,
+    c: float,
+    v: float,
+) -> None:
     """Put a tick into quarantine."""
     held.kind = kind
     held.seen = 0
@@ -58,8 +71,8 @@ def hold(held, kind, event_ns, interval_ns, k, offset, o, h, lo, c, v):
     held.volume = v
 
 
-@njit(error_model="numpy")
-def judge_held(held, before, close, act_ns):
+@compiled
+def judge_held(held: Row, before: float, close: float, act_ns: int) -> int:
     """What the next tick says of the held one: WAIT, RELEASE (it was real) or DISCARD (it was not)."""
     held.seen += 1
     left = (close - before) / (held.close - before)

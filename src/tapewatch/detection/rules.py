@@ -1,4 +1,5 @@
-"""Rules: a detector with its parameters, the symbols it watches and a severity; configuration with a name and a version."""
+"""Rules: a detector with its parameters, the symbols it watches and a severity; configuration with a name and a
+version."""
 
 import fnmatch
 import hashlib
@@ -124,15 +125,15 @@ def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
     for phase in _phases(rule, compiled.detector):
         mask |= 1 << Phase[phase.upper()]
     return {
-        "category": CATEGORIES[compiled.detector.category],
+        "category": int(CATEGORIES[compiled.detector.category]),
         "ceiling": CEILINGS[rule.severity],
         "each": int(rule.alert == "each"),
         "keep_bars": rule.keep_firing_bars,
         "keep_ns": duration_ns(rule.keep_firing_for),
         "cooldown_ns": duration_ns(rule.cooldown),
         "phases": mask,
-        "from_ns": parse_rfc3339(rule.enabled_from) if rule.enabled_from else -NEVER_NS,
-        "until_ns": parse_rfc3339(rule.enabled_until) if rule.enabled_until else NEVER_NS,
+        "from_ns": parse_rfc3339(rule.enabled_from) if rule.enabled_from else -int(NEVER_NS),
+        "until_ns": parse_rfc3339(rule.enabled_until) if rule.enabled_until else int(NEVER_NS),
         "rule": index,
     }
 

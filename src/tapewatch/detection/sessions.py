@@ -1,12 +1,11 @@
 """Which session phase a time falls into: a binary search in the venue's boundaries, only when a boundary was passed."""
 
-from numba import njit
-
 from tapewatch.alerts.codes import NEVER_NS
+from tapewatch.alerts.compiled import Row, compiled
 
 
-@njit(error_model="numpy")
-def enter_phase(head, event_ns, bounds_ns, bounds_phase, lo, hi):
+@compiled
+def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo: int, hi: int) -> bool:
     """Set the head's phase for `event_ns` from the boundaries [lo, hi). False where they do not reach that far."""
     if event_ns < bounds_ns[lo] or event_ns >= bounds_ns[hi - 1]:
         return False

@@ -1,7 +1,5 @@
 """From what a rule says of a tick to events: signals, and the transitions of its two episodes."""
 
-from numba import njit
-
 from tapewatch.alerts.codes import (
     BAD_PRINT,
     CLOSE,
@@ -17,12 +15,14 @@ from tapewatch.alerts.codes import (
     SIGNAL,
     WORSENED,
 )
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.alerts.episodes import absorb, calm, close, end_reason, follow, is_retracted, start
-from tapewatch.alerts.rows import LAST_TICKS
+from tapewatch.alerts.rows import DETAILS, LAST_TICKS
 from tapewatch.detection.layout import RECENT
 
-@njit(error_model="numpy")
-def snapshot(to, ep):
+
+@compiled
+def snapshot(to: Row, ep: Row) -> None:
     """Copy an episode's row into an event."""
     to.state = ep.state
     to.revision = ep.revision
@@ -35,14 +35,19 @@ def snapshot(to, ep):
     to.told = ep.told
     to.score = ep.score
     to.rarity = ep.rarity
+    to.price = ep.price
     to.value = ep.value
     to.threshold = ep.threshold
+    to.source = ep.source
+    for j in range(DETAILS):
+        to.detail[j] = ep.detail[j]
     to.signals = ep.signals
 
 
-@njit(error_model="numpy")
-def stamp(event, kind, fired, rule, head, group, tick, where, reason):
-    """Fill what every event carries: the tick, the symbol's health, its last closes. `where` = (record, offset, slot, k)."""
+@compiled
+def stamp(event: Row, kind: int, fired: int, rule: int, head: Row, tick: Row, where: Row, reason: int) -> None:
+    """Fill what every event carries: the tick, the symbol's health, its last closes. `where` = (record, offset, slot,
+    k)."""
     event.kind = kind
     event.fired = fired
     event.rule = rule
@@ -67,8 +72,19 @@ def stamp(event, kind, fired, rule, head, group, tick, where, reason):
     event.ticks_n = n
 
 
-@njit(error_model="numpy")
-def emit(out, m, kind, rule, direction, ep, head, group, tick, where, reason):
+@compiled
+def emit(
+    out: Row,
+    m: int,
+    kind: int,
+    rule: int,
+    direction: int,
+    ep: Row,
+    head: Row,
+    tick: Row,
+    where: Row,
+    reason: int,
+) -> int:
     """Write a transition that is not itself a signal; returns the next free place."""
     event = out[m]
     event.direction = direction
@@ -77,20 +93,20 @@ def emit(out, m, kind, rule, direction, ep, head, group, tick, where, reason):
     event.value = ep.value
     event.threshold = ep.threshold
     event.before = ep.before
-    stamp(event, kind, 0, rule, head, group, tick, where, reason)
+    stamp(event, kind, 0, rule, head, tick, where, reason)
     snapshot(event.episode, ep)
     return m + 1
 
 
-@njit(error_model="numpy")
-def tell(ep):
+@compiled
+def tell(ep: Row) -> None:
     """One more revision; what is told now is the extreme so far."""
     ep.revision += 1
     ep.told = ep.extreme
 
 
-@njit(error_model="numpy")
-def on_fire(out, m, rule, common, head, cold, group, tick, where):
+@compiled
+def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
     """A signal in out[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own."""
     event = out[m]
     event.score = min(event.score, common.ceiling)
@@ -103,11 +119,11 @@ def on_fire(out, m, rule, common, head, cold, group, tick, where):
     if common.each:
         kind = FIRED
         start(ep, cold.incidents, common, event, confirmed)
-        stamp(event, kind, 1, rule, head, group, tick, where, NO_REASON)
+        stamp(event, kind, 1, rule, head, tick, where, NO_REASON)
         snapshot(event.episode, ep)
         ep.state = CLOSED
         return m + 1
-    kind = absorb(ep, common, event, tick.act_ns)
+    kind = absorb(ep, event, tick.act_ns)
     if kind == FIRED:
         start(ep, cold.incidents, common, event, confirmed)
         head.open_mask |= 1 << bit
@@ -117,21 +133,45 @@ def on_fire(out, m, rule, common, head, cold, group, tick, where):
             tell(ep)
     ep.quiet = 0
     ep.last_above_ns = tick.act_ns
-    stamp(event, kind, 1, rule, head, group, tick, where, NO_REASON)
+    stamp(event, kind, 1, rule, head, tick, where, NO_REASON)
     snapshot(event.episode, ep)
     return m + 1
 
 
-@njit(error_model="numpy")
-def end_episode(out, m, kind, rule, bit, direction, ep, common, head, group, tick, where, reason):
+@compiled
+def end_episode(
+    out: Row,
+    m: int,
+    kind: int,
+    rule: int,
+    bit: int,
+    direction: int,
+    ep: Row,
+    common: Row,
+    head: Row,
+    tick: Row,
+    where: Row,
+    reason: int,
+) -> int:
     """Resolve or retract, and remember that it is closed."""
     close(ep, common, tick.act_ns)
     head.open_mask &= ~(1 << bit)
-    return emit(out, m, kind, rule, direction, ep, head, group, tick, where, reason)
+    return emit(out, m, kind, rule, direction, ep, head, tick, where, reason)
 
 
-@njit(error_model="numpy")
-def follow_up(out, m, level, signal_direction, rule, common, head, cold, group, tick, where):
+@compiled
+def follow_up(
+    out: Row,
+    m: int,
+    level: int,
+    signal_direction: int,
+    rule: int,
+    common: Row,
+    head: Row,
+    cold: Row,
+    tick: Row,
+    where: Row,
+) -> int:
     """Let the rule's open episodes see a tick that did not fire in their direction."""
     is_bar = tick.interval_ns > 0
     for side in range(2):
@@ -143,14 +183,14 @@ def follow_up(out, m, level, signal_direction, rule, common, head, cold, group, 
         if level == FIRE and signal_direction == (1 if side == 0 else -1):
             continue
         if level == CLOSE:
-            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, group, tick, where, DATA_RETURNED)
+            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, DATA_RETURNED)
             continue
         if is_bar and direction != 0 and is_retracted(ep, tick.close):
-            m = end_episode(out, m, RETRACTED, rule, bit, direction, ep, common, head, group, tick, where, BAD_PRINT)
+            m = end_episode(out, m, RETRACTED, rule, bit, direction, ep, common, head, tick, where, BAD_PRINT)
             continue
         if follow(ep, direction, tick.close):
             tell(ep)
-            m = emit(out, m, WORSENED, rule, direction, ep, head, group, tick, where, NO_REASON)
+            m = emit(out, m, WORSENED, rule, direction, ep, head, tick, where, NO_REASON)
         if level == HALF and signal_direction == direction:
             ep.quiet = 0
             ep.last_above_ns = tick.act_ns
@@ -158,27 +198,27 @@ def follow_up(out, m, level, signal_direction, rule, common, head, cold, group, 
         kind = calm(ep, common, is_bar, tick.act_ns)
         if kind == RESOLVED:
             reason = end_reason(ep, tick.close) if direction != 0 else DATA_RETURNED
-            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, group, tick, where, reason)
+            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, reason)
         elif kind != SIGNAL:
-            m = emit(out, m, kind, rule, direction, ep, head, group, tick, where, NO_REASON)
+            m = emit(out, m, kind, rule, direction, ep, head, tick, where, NO_REASON)
     return m
 
 
-@njit(error_model="numpy")
-def settle(out, m, level, common, head, cold, group, tick, where):
+@compiled
+def settle(out: Row, m: int, level: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
     """Everything that follows from one rule's level on one tick; returns the next free place in `out`."""
     rule = common.rule
     signal_direction = out[m].direction
     if level == FIRE:
-        m = on_fire(out, m, rule, common, head, cold, group, tick, where)
+        m = on_fire(out, m, rule, common, head, cold, tick, where)
     if (head.open_mask >> (2 * rule)) & 3:
         seen = 1 if level == FIRE and signal_direction == 0 else signal_direction
-        m = follow_up(out, m, level, seen, rule, common, head, cold, group, tick, where)
+        m = follow_up(out, m, level, seen, rule, common, head, cold, tick, where)
     return m
 
 
-@njit(error_model="numpy")
-def end_session(out, m, common, head, cold, group, tick, where):
+@compiled
+def end_session(out: Row, m: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
     """The session is over: the rule's open episodes resolve, dated to its end."""
     rule = common.rule
     for side in range(2):
@@ -186,5 +226,5 @@ def end_session(out, m, common, head, cold, group, tick, where):
         if (head.open_mask >> bit) & 1:
             direction = 0 if common.category == 2 else (1 if side == 0 else -1)
             ep = cold.episodes[bit]
-            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, group, tick, where, SESSION_END)
+            m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, SESSION_END)
     return m

@@ -111,7 +111,8 @@ class SymbolTable:
         self.dirty[:] = 0
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Take rows from the store, in their order. GiveUpError where a row has another layout: rebuild from the tape."""
+        """Take rows from the store, in their order. GiveUpError where a row has another layout: rebuild from the
+        tape."""
         for key, data in rows:
             venue, symbol, part = key.split("|")
             table: NDArray[Any] = self.hot if part == "hot" else self.cold

@@ -1,4 +1,5 @@
-"""One shard in this process: feed -> detection -> history and commit -> outbox -> alerts. The same protocol as on the cluster."""
+"""One shard in this process: feed -> detection -> history and commit -> outbox -> alerts. The same protocol as on the
+cluster."""
 
 import queue
 import threading
@@ -9,15 +10,16 @@ from dataclasses import dataclass, field
 import msgspec
 
 from tapewatch.detection.engine import Engine, Outcome
-from tapewatch.model.alerts import Alert
+from tapewatch.feeds.port import Feed
+from tapewatch.model.alerts import Alert, AuditEntry
 from tapewatch.model.errors import InputError
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, FeedBatch
 from tapewatch.model.times import format_rfc3339
-from tapewatch.feeds.port import Feed
 from tapewatch.runtime.rule_change import change_rules, manifest_row
 from tapewatch.stores.port import (
     AlertStore,
+    CaseStore,
     Commit,
     DeadLetterStore,
     OutboxEntry,
@@ -37,6 +39,7 @@ class Sinks:
 
     shards: ShardStore
     alerts: AlertStore
+    cases: CaseStore
     dead_letters: DeadLetterStore
     history: TickHistory | None = None
 
@@ -89,7 +92,8 @@ class Pipeline:
         self.progress = Progress()
 
     def claim(self) -> ShardHead:
-        """Take the shard over, load its state (changing the rules where they differ), deliver what was left undelivered."""
+        """Take the shard over, load its state (changing the rules where they differ), deliver what was left
+        undelivered."""
         store = self._sinks.shards
         head, rows = store.claim(self._shard, uuid.uuid4().hex, self._engine.fingerprint)
         self._fresh = not rows
@@ -103,8 +107,17 @@ class Pipeline:
         self._deliver()
         return head
 
-    def run(self, feed: Feed, limit: int, stop: threading.Event | None = None) -> None:
-        """Process the feed to its end, or until `stop` is set; everything that was processed is then committed."""
+    def run(
+        self,
+        feed: Feed,
+        limit: int,
+        stop: threading.Event | None = None,
+        on_records: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Process the feed to its end, or until `stop` is set; everything that was processed is then committed.
+
+        `on_records` hears how many records were judged, batch by batch.
+        """
         if self._head is None:
             raise InputError("a pipeline has to claim its shard before it runs")
         work: queue.Queue[_Done | None] = queue.Queue(QUEUED)
@@ -116,6 +129,7 @@ class Pipeline:
                 if failed or (stop is not None and stop.is_set()):
                     break
                 work.put(self._judge(batch))
+                on_records(batch.end - batch.start)
         finally:
             work.put(None)
             committer.join()
@@ -177,6 +191,8 @@ class Pipeline:
             alerts = [msgspec.json.decode(e.payload, type=Alert) for e in entries if e.kind == "alert"]
             signals = [msgspec.json.decode(e.payload, type=Signal) for e in entries if e.kind == "signal"]
             dead = [msgspec.json.decode(e.payload, type=DeadLetter) for e in entries if e.kind == "dead"]
+            for entry in (e for e in entries if e.kind == "audit"):
+                sinks.cases.audit_append(msgspec.json.decode(entry.payload, type=AuditEntry))
             effects = sinks.alerts.upsert(alerts, signals)
             if dead:
                 sinks.dead_letters.add(dead)

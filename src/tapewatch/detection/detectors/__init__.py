@@ -1,4 +1,5 @@
-"""Detectors: one file each, joined here; installed packages add theirs through the entry point `tapewatch.detectors`."""
+"""Detectors: one file each, joined here; installed packages add theirs through the entry point
+`tapewatch.detectors`."""
 
 from tapewatch.detection.detectors import (
     bad_print,

@@ -1,9 +1,9 @@
 """bad_print: prints that cannot be, and jumps that revert at once; quarantined, never dropped."""
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import FIRE, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import OPENS_AT, Alert
@@ -33,8 +33,8 @@ def _pack(p: BadPrint) -> dict[str, float | int]:
     return {"jump": p.jump_pct / 100.0, "off_scale": p.off_scale}
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.verdict == 0:
         return NONE
     state.seen += 1

@@ -52,7 +52,8 @@ class Detector:
 
     `step(state, params, head, group, tick, signal) -> level` is a Numba function: it compares the tick with what
     came before, then takes it into `state`, and fills `signal` (an `EVENT` row) where it returns HALF or FIRE:
-    direction, score, rarity, calibrated, value, threshold, before, source, detail. `due(state, params, head, deadline_ns, signal)
+    direction, score, rarity, calibrated, value, threshold, before, source, detail. `due(state, params, head,
+    deadline_ns, signal)
     -> level` exists where the state has `deadline_ns`, its timer.
     """
 

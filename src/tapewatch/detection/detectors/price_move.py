@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
 from tapewatch.detection.layout import RECENT
@@ -18,10 +18,11 @@ from tapewatch.model.errors import InputError
 class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     """Change in percent of the close against the newest close that is at least `horizon` old.
 
-    Severity is medium from `pct`, high from `high_pct`, critical from `critical_pct`. Works from the second tick (against
-    the oldest close there is). Where bars are missing, the percents grow with the square root of the time, up to 30
-    bars; beyond, it is a gap and no move. Source: percent bands as in exchange rule books (e.g. Nasdaq LULD, single-stock
-    circuit breakers). Cost: a walk back over at most 16 closes. It cannot see a drift slower than its horizon.
+    Severity is medium from `pct`, high from `high_pct`, critical from `critical_pct`. Works from the second tick
+    (against the oldest close there is). Where bars are missing, the percents grow with the square root of the time,
+    up to 30 bars; beyond, it is a gap and no move. Source: percent bands as in exchange rule books (e.g. Nasdaq LULD,
+    single-stock circuit breakers). Cost: a walk back over at most 16 closes. It cannot see a drift slower than its
+    horizon.
     """
 
     horizon: Duration = "1m"
@@ -58,8 +59,8 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
     }
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     n = head.recent_n
     if tick.fresh or n == 0:
         return NONE

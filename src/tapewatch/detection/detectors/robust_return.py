@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.tail import capped, rarity_days, score_of
 from tapewatch.model.alerts import OPENS_AT, Alert
@@ -14,11 +14,11 @@ from tapewatch.model.alerts import OPENS_AT, Alert
 class RobustReturn(Params, frozen=True, forbid_unknown_fields=True):
     """Log return of a bar over a robust scale of the past, judged by how rare it is: R symbol-days.
 
-    The scale is an exponentially weighted mean of absolute returns (fast and slow), clipped, by session phase, corrected
-    for the time of day and for missing bars. An alert opens at `rarity_days`. Source: RiskMetrics (1996) exponential
-    weighting made robust by winsorising (Huber 1981); tail by peaks over threshold (Pickands 1975). Cost: one logarithm, one
-    power above half the threshold. It judges bars; it cannot see a drift that is spread over many bars, nor anything
-    within a bar.
+    The scale is an exponentially weighted mean of absolute returns (fast and slow), clipped, by session phase,
+    corrected for the time of day and for missing bars. An alert opens at `rarity_days`. Source: RiskMetrics (1996)
+    exponential weighting made robust by winsorising (Huber 1981); tail by peaks over threshold (Pickands 1975). Cost:
+    one logarithm, one power above half the threshold. It judges bars; it cannot see a drift that is spread over many
+    bars, nor anything within a bar.
     """
 
     rarity_days: float = 20.0
@@ -44,8 +44,8 @@ def _pack(p: RobustReturn) -> dict[str, float | int]:
     }
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.fresh or tick.interval_ns == 0 or not math.isfinite(tick.sigma):
         return NONE
     z = tick.ret / tick.sigma

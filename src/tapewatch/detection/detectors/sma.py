@@ -1,9 +1,9 @@
 """sma: the close is some percent away from the mean of the last closes, the first prototype's second rule."""
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.moments import MOMENTS, slide
 from tapewatch.detection.stats.scale import FIXED
@@ -13,11 +13,11 @@ from tapewatch.model.errors import InputError
 
 
 class Sma(Params, frozen=True, forbid_unknown_fields=True):
-    """Deviation in percent of the close from the simple moving average of the last `window` closes, the tick under test among
-    them or not; silent until the window is full.
+    """Deviation in percent of the close from the simple moving average of the last `window` closes, the tick under
+    test among them or not; silent until the window is full.
 
-    Source: moving-average envelopes (e.g. Brock, Lakonishok and LeBaron 1992). Cost: about 3 ns. It lags by half its window,
-    so that a steady trend keeps it firing.
+    Source: moving-average envelopes (e.g. Brock, Lakonishok and LeBaron 1992). Cost: about 3 ns. It lags by half its
+    window, so that a steady trend keeps it firing.
     """
 
     window: int = 20
@@ -43,8 +43,8 @@ def _pack(p: Sma) -> dict[str, float | int]:
     }
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     moments = state.moments
     if params.include:
         slide(moments, head, tick.close, params.window)

@@ -1,9 +1,9 @@
 """stale_feed: a symbol fell silent in its session, against its own cadence."""
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import CLOSE, FIRE, NEVER_NS, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
 from tapewatch.detection.stats.scale import FIXED
@@ -13,9 +13,10 @@ from tapewatch.model.alerts import OPENS_AT, Alert
 class StaleFeed(Params, frozen=True, forbid_unknown_fields=True):
     """No tick for `factor` times the symbol's usual distance between ticks, within [`at_least`, `at_most`].
 
-    The timer runs only inside the phases in which the rule is active, and is dropped at their end: a closed market is not
-    silent. The alert is dated to the deadline and resolves with the next tick. Source: heartbeat monitoring by inter-arrival time
-    (e.g. FIX HeartBtInt with its margin). Cost: two additions a tick. It cannot tell a dead feed from a halt.
+    The timer runs only inside the phases in which the rule is active, and is dropped at their end: a closed market is
+    not silent. The alert is dated to the deadline and resolves with the next tick. Source: heartbeat monitoring by
+    inter-arrival time (e.g. FIX HeartBtInt with its margin). Cost: two additions a tick. It cannot tell a dead feed
+    from a halt.
     """
 
     factor: float = 10.0
@@ -33,8 +34,8 @@ def _pack(p: StaleFeed) -> dict[str, float | int]:
     return {"factor": p.factor, "least_ns": duration_ns(p.at_least), "most_ns": duration_ns(p.at_most)}
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.dt_ns > 0 and not tick.fresh:
         state.n += 1
         state.cadence_ns += max(WEIGHT, 1.0 / state.n) * (tick.dt_ns - state.cadence_ns)
@@ -46,8 +47,8 @@ def step(state, params, head, group, tick, signal):
     return CLOSE
 
 
-@njit(error_model="numpy")
-def due(state, params, head, deadline_ns, signal):
+@compiled
+def due(state: Row, params: Row, head: Row, deadline_ns: int, signal: Row) -> int:
     state.deadline_ns = NEVER_NS
     silence = (deadline_ns - head.last_ns) * 1e-9
     if state.n < ENOUGH or silence <= 0.0:

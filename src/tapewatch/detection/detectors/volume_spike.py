@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.scale import NORMAL
 from tapewatch.model.alerts import OPENS_AT, Alert
@@ -15,9 +15,9 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
     """Volume against an exponentially weighted, seasonally adjusted, clipped mean of the past, on a log scale.
 
     Fires where volume is at least `ratio` times normal, `min_z` robust deviations above it in logarithms, and the price
-    moves by at least `price_z` of its own scales in the same bar: a volume is never an alert alone. Regular and continuous
-    phases only, and only where volume is known. Source: log-volume is close to normal (Ajinkya and Jain 1989). Cost: one
-    logarithm. It cannot tell who traded with whom.
+    moves by at least `price_z` of its own scales in the same bar: a volume is never an alert alone. Regular and
+    continuous phases only, and only where volume is known. Source: log-volume is close to normal (Ajinkya and Jain
+    1989). Cost: one logarithm. It cannot tell who traded with whom.
     """
 
     ratio: float = 8.0
@@ -35,8 +35,8 @@ def _pack(p: VolumeSpike) -> dict[str, float | int]:
     return {"ratio": p.ratio, "min_z": p.min_z, "price_z": p.price_z, "min_pct": p.min_pct}
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if not tick.known or tick.fresh or tick.interval_ns == 0 or head.volume_n < ENOUGH:
         return NONE
     if not tick.normal_volume > 0.0 or not math.isfinite(tick.sigma):

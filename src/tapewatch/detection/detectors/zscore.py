@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from tapewatch.alerts.codes import FIRE, HALF, NONE
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.moments import MOMENTS, slide, variance
 from tapewatch.detection.stats.scale import FIXED
@@ -44,8 +44,8 @@ def _pack(p: ZScore) -> dict[str, float | int]:
     }
 
 
-@njit(error_model="numpy")
-def step(state, params, head, group, tick, signal):
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     moments = state.moments
     if params.include:
         slide(moments, head, tick.close, params.window)

@@ -1,21 +1,25 @@
 """Sums over the last n closes in constant time: shifted data (Chan, Golub and LeVeque 1983), renewed by a tick count.
 
-The sums are of `close - anchor`; the anchor and the sums are made anew from the window every 256 ticks, so that rounding cannot
-pile up. A window of equal closes has a variance of exactly 0, and a variance small enough for rounding to matter is
-computed again in two passes from the window itself.
+The sums are of `close - anchor`; the anchor and the sums are made anew from the window every 256 ticks, so that
+rounding cannot pile up. A window of equal closes has a variance of exactly 0, and a variance small enough for
+rounding to matter is computed again in two passes from the window itself.
 """
 
 import numpy as np
-from numba import njit
 
-MOMENTS = np.dtype([("anchor", "f8"), ("s1", "f8"), ("s2", "f8"), ("n", "i8"), ("same", "i8"), ("last", "f8")], align=True)
+from tapewatch.alerts.compiled import Row, compiled
+
+MOMENTS = np.dtype(
+    [("anchor", "f8"), ("s1", "f8"), ("s2", "f8"), ("n", "i8"), ("same", "i8"), ("last", "f8")], align=True
+)
 RENEW = 256
 DOUBTFUL = 1e-9  # below this share of the squared level (of close - anchor), two passes
 
 
-@njit(error_model="numpy")
-def slide(moments, head, close, window):
-    """Take a close in and let the one that leaves the window go. Must run before the engine appends to `head.closes`."""
+@compiled
+def slide(moments: Row, head: Row, close: float, window: int) -> None:
+    """Take a close in and let the one that leaves the window go. Must run before the engine appends to
+    `head.closes`."""
     n = moments.n
     mask = head.closes.shape[0] - 1
     moments.same = moments.same + 1 if n > 0 and close == moments.last else 1
@@ -44,14 +48,14 @@ def slide(moments, head, close, window):
     moments.n = n + 1
 
 
-@njit(error_model="numpy")
-def variance(moments, head, n, included, close):
+@compiled
+def variance(moments: Row, head: Row, n: int, included: int, close: float) -> float:
     """Population variance of the n closes in the sums; exactly 0 where they are all equal."""
     if moments.same >= n:
         return 0.0
     mean = moments.s1 / n
     square = moments.s2 / n
-    var = square - mean * mean
+    var: float = square - mean * mean
     if var > DOUBTFUL * square:
         return var
     mask = head.closes.shape[0] - 1

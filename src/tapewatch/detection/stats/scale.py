@@ -1,14 +1,13 @@
 """Robust scale of returns: exponentially weighted absolute deviations with clipping (Huber 1981, winsorising).
 
-The larger of a fast and a slow memory is used: a burst of volatility is believed at once and forgotten slowly. A flagged
-tick enters clipped, not dropped, so that it cannot poison the scale and a new level is still learnt.
+The larger of a fast and a slow memory is used: a burst of volatility is believed at once and forgotten slowly. A
+flagged tick enters clipped, not dropped, so that it cannot poison the scale and a new level is still learnt.
 """
 
 import math
 
-import numpy as np
-from numba import njit
-
+from tapewatch.alerts.codes import codes
+from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.layout import PHASES
 
 FAST = 2.0 / 31.0
@@ -17,12 +16,12 @@ CLIP = 5.0
 ENOUGH = 60  # bars of a phase before its own scale is used
 NORMAL = 1.2533141373155001  # sigma / E|x| of a normal law
 
-NOWHERE, OWN_PHASE, OTHER_PHASES, GROUP, FIXED = (np.int64(n) for n in range(5))
+NOWHERE, OWN_PHASE, OTHER_PHASES, GROUP, FIXED = codes(5)
 SOURCES = ("nowhere", "own_phase", "other_phases", "group", "fixed")
 
 
-@njit(error_model="numpy")
-def learn(scale, size, floor):
+@compiled
+def learn(scale: Row, size: float, floor: float) -> None:
     """Take one absolute standardised return into a phase's scale; `floor` bounds the clip from below."""
     n = scale.n
     if n >= 20:
@@ -33,8 +32,8 @@ def learn(scale, size, floor):
     scale.n = n + 1
 
 
-@njit(error_model="numpy")
-def sigma_of(scales, group, phase, floor):
+@compiled
+def sigma_of(scales: Row, group: Row, phase: int, floor: float) -> tuple[float, int]:
     """(sigma, source) of a return in `phase`: the own phase after 60 bars, else the symbol's other phases scaled by the
     venue's phase ratio, else the group's, else (NaN, nowhere). Never below `floor`."""
     own = scales[phase]

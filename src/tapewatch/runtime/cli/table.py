@@ -20,6 +20,9 @@ class Entry(NamedTuple):
 
 
 ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "replay", f"{_COMMANDS}.replay", "Run historical data through the whole pipeline and show what was found.", RUN
+    ),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show and list rule sets.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
     Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),

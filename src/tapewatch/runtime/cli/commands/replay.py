@@ -1,0 +1,128 @@
+"""`tapewatch replay`."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.progress import progress
+
+if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay for them
+    from tapewatch.feeds.csv import CsvFeed
+    from tapewatch.model.alerts import Alert
+    from tapewatch.runtime.config.settings import Settings
+    from tapewatch.runtime.pipeline import Sinks
+
+app = command_app()
+
+
+@app.command()
+def replay(
+    ctx: typer.Context,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="CSV, CSV.gz, globs, or - for standard input.")
+    ],
+    symbol: Annotated[str | None, typer.Option(help="Symbol of files that name none.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none: XNAS, binance, ...")] = None,
+    zone: Annotated[str | None, typer.Option(help="Zone of times without an offset; else the venue's.")] = None,
+    interval: Annotated[str | None, typer.Option(help="Length of a bar, e.g. 1m; else told from the data.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Which column holds what.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Rule set of tapewatch: default, prototype.")] = None,
+    rules: Annotated[str | None, typer.Option(metavar="FILE", help="Rules file of your own.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep everything here; a second run goes on.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report: .pdf or .csv.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object an alert revision on standard output.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run historical data through the whole pipeline, as fast as possible, and show what was found.
+
+    \b
+    Examples:
+      tapewatch replay TSLA_1min_sample.csv --symbol TSLA --venue XNAS
+      tapewatch replay 'ticks/*.csv.gz' --json | jq .message
+      tapewatch replay TSLA_1min_sample.csv --preset prototype --report out.pdf
+    """
+    from tapewatch.feeds.csv_settings import parse_mapping
+    from tapewatch.runtime.config.layers import Flag
+    from tapewatch.runtime.feeds import open_feed, with_sources
+    from tapewatch.runtime.reporting import format_of
+
+    flags = {
+        "symbol": ("feed.symbol", symbol),
+        "venue": ("feed.venue", venue),
+        "zone": ("feed.zone", zone),
+        "interval": ("feed.interval", interval),
+        "preset": ("rules.preset", preset),
+        "rules": ("rules.file", rules),
+    }
+    settings = state_of(ctx).load([Flag(f"--{name}", key, value) for name, (key, value) in flags.items()]).settings
+    if report is not None:
+        format_of(report)
+    feed = open_feed(with_sources(settings.feed, sources, parse_mapping(mapping) if mapping else {}))
+    for name, first in feed.default_venues.items():
+        typer.echo(f"no venue given for {first} and others: taken as {name} (--venue says otherwise)", err=True)
+    with _stores(data_dir, feed, report is not None) as sinks:
+        _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
+        if report is not None:
+            _write(report, sinks)
+
+
+def _replay(settings: "Settings", feed: "CsvFeed", sinks: "Sinks", *, as_json: bool, quiet: bool) -> None:
+    from rich.console import Console
+
+    from tapewatch.runtime.cli.tables import show_alerts
+    from tapewatch.runtime.embedded import build_engine, make_pipeline
+
+    engine = build_engine(settings.rules)
+    pipeline = make_pipeline(feed, engine, sinks, time.time_ns, _print_json if as_json else _nothing)
+    began = time.perf_counter()
+    with progress("Replaying", unit="records", quiet=quiet) as advance:
+        pipeline.run(feed, settings.engine.batch_ticks, on_records=advance)
+    if not as_json:
+        show_alerts(Console(), sinks.alerts, pipeline.progress, time.perf_counter() - began)
+
+
+def _print_json(alerts: "Sequence[Alert]") -> None:
+    import msgspec
+
+    sys.stdout.buffer.writelines(msgspec.json.encode(alert) + b"\n" for alert in alerts)
+    sys.stdout.buffer.flush()
+
+
+def _nothing(_: "Sequence[Alert]") -> None:
+    """The table at the end tells it all."""
+
+
+@contextmanager
+def _stores(data_dir: Path | None, feed: "CsvFeed", needs_ticks: bool) -> "Iterator[Sinks]":
+    from tapewatch.runtime.embedded import memory_sinks, open_on_disk, tape_name
+
+    if data_dir is None and not needs_ticks:
+        yield memory_sinks()
+        return
+    with tempfile.TemporaryDirectory(prefix="tapewatch-") as temporary:
+        stores = open_on_disk(data_dir or Path(temporary), tape_name(feed), time.time_ns)
+        try:
+            yield stores.sinks
+        finally:
+            stores.close()
+
+
+def _write(path: Path, sinks: "Sinks") -> None:
+    from tapewatch.reports.port import ReportRequest
+    from tapewatch.runtime.reporting import format_of, write_report
+
+    size = write_report(path, sinks, ReportRequest(format=format_of(path).name))
+    typer.echo(f"report: {path} ({size:,} bytes)", err=True)

@@ -1,0 +1,105 @@
+"""Embedded wiring: every store and the pipeline of one process over one data directory (or over memory)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from tapewatch.detection.calibration import Calibration, read_calibration
+from tapewatch.detection.engine import Engine
+from tapewatch.feeds.port import Feed
+from tapewatch.model.alerts import Alert
+from tapewatch.model.errors import InputError
+from tapewatch.runtime.config.rules import load_rules
+from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.pipeline import Pipeline, Sinks
+from tapewatch.stores.memory import (
+    MemoryAlertStore,
+    MemoryCaseStore,
+    MemoryDeadLetterStore,
+    MemoryShardStore,
+)
+from tapewatch.stores.parquet import ParquetTickHistory
+from tapewatch.stores.sqlite import (
+    Database,
+    SqliteAlertStore,
+    SqliteCaseStore,
+    SqliteDeadLetterStore,
+    SqliteShardStore,
+)
+
+DATABASE = "tapewatch.sqlite"
+
+
+def load_calibration(path: Path | None) -> Calibration:
+    """The calibration of a file, or the one that comes with tapewatch."""
+    if path is None:
+        data = resources.files("tapewatch.presets").joinpath("calibration.json").read_bytes()
+        return read_calibration(data, "the calibration that comes with tapewatch")
+    try:
+        return read_calibration(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"calibration {path}: {error.strerror}") from None
+
+
+def build_engine(settings: RulesSettings) -> Engine:
+    """The engine for the rules and the calibration that the settings name."""
+    return Engine(load_rules(settings).rules, load_calibration(settings.calibration))
+
+
+def memory_sinks() -> Sinks:
+    """Stores that are gone when the process ends."""
+    return Sinks(MemoryShardStore(), MemoryAlertStore(), MemoryCaseStore(), MemoryDeadLetterStore())
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """The stores of one data directory, and the tape whose history is being written."""
+
+    database: Database
+    sinks: Sinks
+    history: ParquetTickHistory
+
+    def close(self) -> None:
+        """Flush and release everything; the directory may then be opened again."""
+        self.history.close()
+        self.database.close()
+
+
+def history_root(data_dir: Path, tape: str) -> Path:
+    """Where the ticks of one tape are kept."""
+    return data_dir / "history" / tape
+
+
+def open_on_disk(data_dir: Path, tape: str, now: Callable[[], int]) -> OnDisk:
+    """Open (or make) the stores of a data directory. RetryableError or GiveUpError where another process holds it."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(data_dir / DATABASE)
+    history = ParquetTickHistory(history_root(data_dir, tape))
+    sinks = Sinks(
+        SqliteShardStore(database),
+        SqliteAlertStore(database, now),
+        SqliteCaseStore(database),
+        SqliteDeadLetterStore(database, now),
+        history,
+    )
+    return OnDisk(database, sinks, history)
+
+
+def tape_name(feed: Feed) -> str:
+    """A short name for a feed's content: of its shard and of its history's folder."""
+    return feed.identity[:16] or "unnamed"
+
+
+def make_pipeline(
+    feed: Feed,
+    engine: Engine,
+    sinks: Sinks,
+    now: Callable[[], int],
+    on_alerts: Callable[[Sequence[Alert]], None] = lambda _: None,
+) -> Pipeline:
+    """A pipeline that has claimed its shard and may run `feed`."""
+    pipeline = Pipeline(tape_name(feed), engine, sinks, now, on_alerts)
+    engine.warm()
+    pipeline.claim()
+    return pipeline

@@ -1,0 +1,47 @@
+"""Writes a report to a file: what `replay --report`, `report` and `demo` share."""
+
+import time
+from pathlib import Path
+
+from tapewatch.model.bars import Bars
+from tapewatch.model.errors import InputError
+from tapewatch.reports.formats import FORMATS
+from tapewatch.reports.port import ReportFormat, ReportRequest
+from tapewatch.runtime.pipeline import Sinks
+from tapewatch.runtime.report_source import StoreReportSource
+
+
+def format_of(path: Path) -> ReportFormat:
+    """The format that a file's ending asks for; InputError naming the known ones."""
+    for known in FORMATS:
+        if path.suffix.lower() == f".{known.extension.lstrip('.')}":
+            return known
+    endings = ", ".join(f".{f.extension.lstrip('.')}" for f in FORMATS)
+    raise InputError(f"report {path}: no format has the ending {path.suffix or '(none)'!r}; known are {endings}")
+
+
+class NoBars:
+    """Where no history is kept: charts are left out."""
+
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:  # noqa: ARG002 - port
+        """No bars."""
+        import numpy as np
+
+        none = np.zeros(0)
+        return Bars(np.zeros(0, np.int64), none, none, none, none, none)
+
+
+def write_report(path: Path, sinks: Sinks, request: ReportRequest) -> int:
+    """Render `request` into `path` by way of a temporary file; returns the bytes written."""
+    chosen = format_of(path)
+    source = StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars())
+    temporary = path.with_name(f".{path.name}.part")
+    size = 0
+    try:
+        with temporary.open("wb") as file:
+            for chunk in chosen.render(request, source, time.time_ns()):
+                size += file.write(chunk)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return size
