@@ -84,8 +84,9 @@ def test_a_server_that_hangs_is_tried_again() -> None:
 def test_a_server_that_dribbles_is_cut_off_at_the_deadline() -> None:
     def dribble(connection: socket.socket, request: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        while not server.released.wait(0.05):
-            connection.sendall(b"a")
+        for _ in range(100):  # five seconds: without a deadline this test fails, and does not hang
+            if not server.released.wait(0.05):
+                connection.sendall(b"a")
 
     began = time.monotonic()
     with TcpServer(dribble) as server:
