@@ -5,14 +5,18 @@ import logging
 import socket
 import ssl
 import time
+from io import StringIO
 
 import pytest
 
 from tapewatch.model.secret import Secret
 from tapewatch.model.times import parse_rfc3339
+from tapewatch.notify.context import Context
 from tapewatch.notify.http import HttpPoster
-from tapewatch.notify.port import Delivery
+from tapewatch.notify.port import Delivery, Notice
 from tapewatch.notify.targets import Targets, TargetSettings
+from tapewatch.notify.webhook import WebhookSettings, signature
+from tests.factories import make_alert, make_incident
 from tests.integration.notify_servers import CERTIFICATE, Script, TcpServer, answer, server_tls
 
 NOW_NS = parse_rfc3339("2026-11-22T12:00:00Z")
@@ -201,3 +205,22 @@ def test_no_log_line_and_no_reason_holds_the_secret(caplog: pytest.LogCaptureFix
     reasons = [post_to(script).reason for script in (answer("200 OK"), answer("404 Not Found"), garbage, nothing)]
     assert caplog.records  # or this test could not fail
     assert TOKEN not in caplog.text + repr(reasons)
+
+
+def test_the_webhook_proves_who_it_is() -> None:
+    with TcpServer(answer("200 OK")) as server:
+        settings = WebhookSettings(
+            url=Secret(f"http://hooks.example.test:{server.port}/x"), token=Secret("t0k"), signing_key=Secret("key")
+        )
+        context = Context(StringIO(), Targets(OPEN, lambda host, port: ["127.0.0.1"]), lambda: NOW_NS)
+        (channel,) = settings.channels(context)
+        notice = Notice(event="opened", incident=make_incident(), alert=make_alert())
+        for _ in range(2):
+            assert channel.deliver(notice, "webhook", "<a.1@tapewatch>") == Delivery("done")
+        first, second = server.requests
+    head, _, body = first.partition(b"\r\n\r\n")
+    assert b"Authorization: Bearer t0k\r\n" in head
+    assert b"Idempotency-Key: <a.1@tapewatch>\r\n" in head
+    assert f"X-Tapewatch-Signature: {signature(Secret('key'), body)}\r\n".encode() in head + b"\r\n"
+    assert json.loads(body)["version"] == "4"
+    assert first == second  # a repeat is the same to the byte
