@@ -3,7 +3,7 @@
 The fast reader hands a block over as soon as anything in it is unusual; what both can read they read alike.
 """
 
-import csv
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,25 +43,41 @@ def read_cells(data: bytes, layout: Layout, use: list[int]) -> Cells:
         data = data.decode("utf-8", "replace").encode()
     lines = data.split(b"\n")
     numbers = [i for i, line in enumerate(lines) if line.strip(b"\r")]
-    table, faults = _split_fast(data, layout, use)
-    if table.num_rows + len(faults) != len(numbers) or b"\r" in data.replace(b"\r\n", b""):
-        table, faults = _split_lines([lines[i] for i in numbers], layout, use)
-    good = np.setdiff1d(np.arange(len(numbers)), np.fromiter(faults, np.int64, len(faults)))
-    place = np.full(len(numbers), -1, np.int64)
-    place[good] = np.arange(good.size)
-    indices = pl.Series([None if at < 0 else at for at in place.tolist()], dtype=pl.UInt32) if faults else None
+    faults = _stray(data, [lines[i] for i in numbers], layout)
+    if faults:  # left out before the splitting, where a quote that is never closed would swallow other rows
+        data = b"".join(lines[i] + b"\n" for row, i in enumerate(numbers) if row not in faults)
+    sound = np.setdiff1d(np.arange(len(numbers)), list(faults))
+    table, narrow = _split(data, layout, use)
+    if table.num_rows + len(narrow) != sound.size:
+        raise AssertionError(f"{layout.file}: {sound.size} lines were split into {table.num_rows + len(narrow)} rows")
+    faults |= {int(sound[row]): reason for row, reason in narrow.items()}
+    good = np.setdiff1d(np.arange(len(numbers)), list(faults))
+    place: list[int | None] = [None] * len(numbers)
+    for i, row in enumerate(good.tolist() if faults else ()):
+        place[row] = i
     columns = {}
     for name, column in zip(use, table.columns, strict=True):
         text = pl.Series(pl.from_arrow(column)).str.strip_chars()
-        columns[name] = text if indices is None else text.gather(indices)
+        columns[name] = text.gather(pl.Series(place, dtype=pl.UInt32)) if faults else text
     return Cells(columns, lines, numbers, faults)
 
 
-def _split_fast(data: bytes, layout: Layout, use: list[int]) -> tuple[pa.Table, dict[int, str]]:
+def _stray(data: bytes, lines: list[bytes], layout: Layout) -> dict[int, str]:
+    """Rows with a quote that neither opens nor closes a cell, or a carriage return inside: they are not CSV."""
+    if b'"' not in data and b"\r" not in data.replace(b"\r\n", b""):
+        return {}
+    mark = re.escape(layout.delimiter)
+    cell = rf'(?:"(?:[^"\r]|"")*"|[^"\r{mark}]*)'
+    texts = pl.Series([line.decode() for line in lines], dtype=pl.String)
+    sound = texts.str.contains(rf"^{cell}(?:{mark}{cell})*\r*$").to_numpy()
+    return dict.fromkeys(np.flatnonzero(~sound).tolist(), "not a row of CSV: a stray quote or carriage return")
+
+
+def _split(data: bytes, layout: Layout, use: list[int]) -> tuple[pa.Table, dict[int, str]]:
     faults: dict[int, str] = {}
 
     def skip(row: pa_csv.InvalidRow) -> str:
-        faults[row.number - 1] = _width_fault(row.actual_columns, layout)
+        faults[row.number - 1] = f"{row.actual_columns} columns instead of {layout.width}"
         return "skip"
 
     names = [f"c{i}" for i in range(layout.width)]
@@ -75,28 +91,6 @@ def _split_fast(data: bytes, layout: Layout, use: list[int]) -> tuple[pa.Table, 
                 column_types=dict.fromkeys(used, pa.string()), include_columns=used, strings_can_be_null=False
             ),
         )
-    except pa.ArrowInvalid:  # e.g. no row at all has the right width; the lines are then split one at a time
-        return pa.table({name: pa.array([], pa.string()) for name in used}), {}
+    except pa.ArrowInvalid:  # there is no row at all
+        table = pa.table({name: pa.array([], pa.string()) for name in used})
     return table, faults
-
-
-def _split_lines(lines: list[bytes], layout: Layout, use: list[int]) -> tuple[pa.Table, dict[int, str]]:
-    """One line at a time, for blocks in which quotes or carriage returns do not agree with the lines: rare."""
-    faults: dict[int, str] = {}
-    texts: list[list[str]] = [[] for _ in use]
-    for row, line in enumerate(lines):
-        try:
-            cells = next(csv.reader([line.decode().rstrip("\r")], delimiter=layout.delimiter, strict=True), [])
-        except csv.Error as error:
-            faults[row] = f"not a row of CSV: {error}"
-            continue
-        if len(cells) != layout.width:
-            faults[row] = _width_fault(len(cells), layout)
-            continue
-        for column, i in zip(texts, use, strict=True):
-            column.append(cells[i])
-    return pa.table({f"c{i}": pa.array(column, pa.string()) for i, column in zip(use, texts, strict=True)}), faults
-
-
-def _width_fault(actual: int, layout: Layout) -> str:
-    return f"{actual} columns instead of {layout.width}"

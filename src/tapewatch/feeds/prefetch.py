@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ class _End:
         self.error = error
 
 
-def prefetch(source: Iterator[T], depth: int) -> Iterator[T]:
+def prefetch(source: Iterator[T], depth: int) -> Generator[T, None, None]:
     """Yield what `source` yields, keeping up to `depth` items ready.
 
     What the source raises is raised here, after the items before it. Closing the generator stops the thread at the
