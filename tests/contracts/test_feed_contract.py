@@ -9,7 +9,9 @@ import pytest
 
 from tapewatch.feeds.csv import open_csv
 from tapewatch.feeds.csv_settings import CsvSettings
+from tapewatch.feeds.paced import paced
 from tapewatch.feeds.port import Feed
+from tapewatch.feeds.simulator import SimulatorConfig, market
 from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import DTYPES, FeedBatch, Kind
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
@@ -36,10 +38,22 @@ def tape_feed(folder: Path, *, durable: bool) -> Feed:
     return TapeFeed(tape, JsonDecoder(CodecSettings("tape", zone_of)))
 
 
+BARS = SimulatorConfig(stocks=2, crypto=1, days=2)
+TRADES = SimulatorConfig(stocks=1, crypto=0, days=2, mode="trades", trades_per_min=2.0)
+
+
+def paced_feed() -> Feed:
+    clock = itertools.count(0, 10**12)
+    return paced(market(BARS), 60.0, lambda: next(clock), lambda _: None)
+
+
 FEEDS: dict[str, Callable[[Path], Feed]] = {
     "csv": csv_feed,
     "memory tape": lambda folder: tape_feed(folder, durable=False),
     "segment tape": lambda folder: tape_feed(folder, durable=True),
+    "simulated bars": lambda _: market(BARS),
+    "simulated trades": lambda _: market(TRADES),
+    "paced": lambda _: paced_feed(),
 }
 
 
@@ -99,6 +113,7 @@ def test_columns_have_their_types_and_heartbeats_no_symbol(feed: Feed) -> None:
     assert (times % 1_000_000_000 == 0).all()
 
 
+@pytest.mark.parametrize("feed", ["csv", "memory tape", "segment tape"], indirect=True)
 def test_dead_letters_keep_their_source_line_and_text_on_every_way(feed: Feed) -> None:
     dead = gather(feed.batches(0)).dead
     assert [(d.source, d.position, d.raw) for d in dead] == [

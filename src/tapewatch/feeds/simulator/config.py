@@ -12,6 +12,9 @@ from tapewatch.model.times import SECOND_NS
 TRADE_GRID_S = 5
 """Seconds between the points of the price path that trades are drawn from."""
 
+MAX_RECORDS_A_DAY = 4_000_000
+"""A day is made at once, at up to 250 bytes a record: this keeps it at a gigabyte."""
+
 MAX_PLANTED_CELL_S = 300
 """With longer bars, a half-day is too short for a pump and what surrounds it."""
 
@@ -91,6 +94,18 @@ class SimulatorConfig:
             raise InputError(f"stock_venue {self.stock_venue!r} has no calendar")
         if self.crypto and venue_info(self.crypto_venue).kind != "crypto":
             raise InputError(f"crypto_venue {self.crypto_venue!r} is not a crypto venue (lower-case CCXT name)")
+        if self.records_a_day > MAX_RECORDS_A_DAY:
+            raise InputError(
+                f"about {self.records_a_day:,} records a day are more than {MAX_RECORDS_A_DAY:,}: "
+                "take fewer symbols, longer bars or fewer trades a minute"
+            )
+
+    @property
+    def records_a_day(self) -> int:
+        """About how many bars or trades a day has (the cells of the price path, where those are more)."""
+        minutes = self.stocks * (960 if self.extended_hours else 390) + self.crypto * 1440
+        trades_per_min = self.trades_per_min if self.mode == "trades" else 0.0
+        return int(minutes * max(60 / self.cell_s, trades_per_min))
 
     @property
     def cell_s(self) -> int:

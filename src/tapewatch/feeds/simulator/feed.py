@@ -8,6 +8,7 @@ import numpy as np
 from tapewatch.feeds.heartbeats import HeartbeatGrid, heartbeat_columns, insert_heartbeats
 from tapewatch.feeds.simulator.config import SimulatorConfig
 from tapewatch.feeds.simulator.simulation import simulation
+from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import FeedBatch, TickBatch
 
 GENERATOR = 1
@@ -27,7 +28,12 @@ class SimulatedFeed:
         return "simulator:" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def batches(self, start: int, limit: int = 100_000) -> Iterator[FeedBatch]:
-        """Yield the records from `start` to the end in batches of at most `limit`, a day at a time."""
+        """Yield the records from `start` to the end in batches of at most `limit`, a day at a time.
+
+        Raises InputError for a negative start or a limit below 1.
+        """
+        if start < 0 or limit < 1:
+            raise InputError(f"cannot read from offset {start} in batches of {limit}")
         grid, base = HeartbeatGrid(), 0
         market = simulation(self.config)
         interval_ns = self.config.cell_ns if self.config.mode == "bars" else 0

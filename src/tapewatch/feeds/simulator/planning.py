@@ -22,6 +22,7 @@ BURST_VOLUME = 4.0
 OVERNIGHT_SIGMAS = 3.0
 VOLUME_FADE_CELLS = 30
 PUMP_GIVEN_BACK = 0.85
+SURGE_FLOOR = 0.004  # of the price: volume with a move of less concerns nobody
 SURGE_SIGMAS = 3.0  # robust ones: a robust sigma of a t with 3 to 4 degrees is about 0.73 of its standard deviation
 QUIET_AFTER_NS = HOUR_NS
 SPLITS = (2.0, 3.0, 4.0, 10.0, 0.1)

@@ -11,6 +11,7 @@ from tapewatch.feeds.simulator.planning import (
     BURST_S,
     PUMP_GIVEN_BACK,
     REGIME_CELLS,
+    SURGE_FLOOR,
     SURGE_SIGMAS,
     VOLUME_FADE_CELLS,
     Plant,
@@ -117,7 +118,7 @@ def _surge(paths: Paths, plant: Plant, expected: float) -> None:
     path = paths.log_close[row]
     before = path[cell - 1] if cell else paths.log_open[row]
     own = path[cell] - before
-    wanted = SURGE_SIGMAS * _ROBUST * float(paths.sigma[row, cell])
+    wanted = max(SURGE_FLOOR, SURGE_SIGMAS * _ROBUST * float(paths.sigma[row, cell]))
     extra = np.copysign(max(0.0, wanted - abs(own)), own)
     fade = path[cell : cell + VOLUME_FADE_CELLS]
     fade += extra * (1 - np.arange(fade.size) / VOLUME_FADE_CELLS)

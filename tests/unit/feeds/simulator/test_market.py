@@ -190,6 +190,8 @@ def test_names_are_invented_and_distinct() -> None:
         {"stock_venue": "ZZZZ"},
         {"crypto_venue": "XNAS"},
         {"interval_s": 600, "plan": Plan()},
+        {"mode": "trades", "crypto": 500},
+        {"interval_s": 1, "crypto": 60},
     ],
 )
 def test_a_market_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
