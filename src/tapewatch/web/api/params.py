@@ -73,7 +73,8 @@ Interval = Annotated[int, BeforeValidator(parse_interval), WithJsonSchema({"type
 FromTime = Annotated[Time | None, Query(alias="from", description="Onset at or after this time or date (UTC).")]
 ToTime = Annotated[Time | None, Query(alias="to", description="Onset before this time, or before this date begins.")]
 _NAME = r"^[A-Za-z0-9._:-]{1,64}$"
-_SYMBOL = r"^[^\s\x00-\x1f\x7f]{1,64}$"
+# controls and the blank spelt out: what \s means differs from one regex engine to the next
+_SYMBOL = r"^[^\x00-\x20\x7f-\x9f]{1,64}$"
 _ID = r"^[0-9a-f]{32}$"
 Venue = Annotated[str | None, Query(pattern=_NAME, description="`XNAS`, `binance`, ...")]
 SymbolFilter = Annotated[str | None, Query(pattern=_SYMBOL, description="`TSLA`, `BTC/USDT`, ...")]

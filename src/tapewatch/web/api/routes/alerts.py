@@ -11,7 +11,7 @@ from tapewatch.stores.port import AlertQuery, AlertStore
 from tapewatch.web.api import params
 from tapewatch.web.api.cursors import encode_cursor
 from tapewatch.web.api.deps import ApiDeps, Deps
-from tapewatch.web.api.documented import LINK, answers
+from tapewatch.web.api.documented import LINK, answers, problem_answers
 from tapewatch.web.api.messages import (
     AlertDetail,
     AlertPage,
@@ -45,7 +45,7 @@ def list_alerts(
     return _page(request, deps, replace(query, symbol=symbol, incident_id=incident_id), cursor)
 
 
-@router.get("/alerts/{symbol:path}", responses=_PAGE, summary="Alerts of one symbol")
+@router.get("/alerts/{symbol:path}", responses=_PAGE | problem_answers(404), summary="Alerts of one symbol")
 def list_alerts_of_symbol(
     request: Request, deps: Deps, symbol: params.SymbolPath, query: AlertList, cursor: params.Cursor = None
 ) -> Response:

@@ -19,7 +19,9 @@ from tapewatch.web.api.routes.alerts import find_alert
 router = APIRouter(tags=["cases"])
 _TRIES = 5
 _ANSWERS = answers(CaseView, "The case as it is now.", 400, 404, 409, 412, 413, headers=ETAG)
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*\S)?$")]
+# no controls, no blank at either end
+_NAME = r"^[^\x00-\x20\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f])?$"
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=_NAME)]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 IfMatch = Annotated[
     str | None,

@@ -27,7 +27,7 @@ _DISPOSITION = {"Content-Disposition": {"description": "The file's name.", "sche
 _LOCATION = {"Location": {"description": "Where to ask how far it is.", "schema": {"type": "string"}}}
 _MADE: Responses = {200: content("The report, in the media type of its format.", _FILE, _DISPOSITION)}
 Format = Annotated[str | None, Query(alias="format", description="Default: the first of those that there are.")]
-Title = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Title = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Zone = Annotated[
     str, Query(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$", description="Zone of the printed times: Europe/Rome.")
 ]

@@ -26,7 +26,7 @@ Step = Annotated[params.Interval | None, Query(alias="interval", description="`3
 
 @router.get(
     "/v1/ticks/{symbol:path}",
-    responses=answers(BarPage, "Bars, oldest first.", 400, headers=LINK),
+    responses=answers(BarPage, "Bars, oldest first.", 400, 404, headers=LINK),
     summary="Bars of a symbol",
 )
 def list_bars(
