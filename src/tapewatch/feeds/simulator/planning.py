@@ -99,7 +99,7 @@ class Planner:
 
     def _symbol_day(self, day: int, row: int, regular: NDArray[np.intp]) -> list[Plant]:
         rng = stream(self._config.seed, Stream.PLAN, self._market.kind, day, row)
-        low, high = (int(regular.size * part) for part in _MARGIN)
+        low, high = _room(regular)
         distance = self._plan.min_distance_min * 60 // self._config.cell_s
         slots = max(1, min(int(np.ceil(self._plan.rate)), (high - low) // (2 * distance)))
         width = (high - low) / slots
@@ -121,13 +121,13 @@ class Planner:
         return ((day * 2 + self._market.kind) * 1_000_003 + row) * 100_003 + cell
 
     def _selloff(self, day: int, regular: NDArray[np.intp], rng: np.random.Generator) -> list[Plant]:
-        low, high = (int(regular.size * part) for part in _MARGIN)
+        low, high = _room(regular)
         cell = int(regular[rng.integers(low, high)])
-        times = rng.uniform(*self._plan.times)
-        sizes = -times * self._units.move * self._market.sigma * rng.uniform(1.0, 1.3, self._market.size)
+        times = rng.uniform(*self._plan.times) * rng.uniform(1.0, 1.3, self._market.size)
+        sizes = -times * self._units.move * self._market.sigma
         event = self._event(day, self._market.size, cell)
         return [
-            Plant("market_selloff", event, day, row, cell, cell, float(size), times, carry=float(size))
+            Plant("market_selloff", event, day, row, cell, cell, float(size), float(times[row]), carry=float(size))
             for row, size in enumerate(sizes)
         ]
 
@@ -167,6 +167,12 @@ class Planner:
                 ratio = float(rng.choice(SPLITS))
                 return Plant(kind, event, day, row, cell, cell, ratio, 0.0, carry=-float(np.log(ratio)))
         raise AssertionError(f"Plan refuses the kind {kind!r}")
+
+
+def _room(regular: NDArray[np.intp]) -> tuple[int, int]:
+    """The part of a session in which something may begin, so that the longest event ends before the session does."""
+    low, high = (int(regular.size * part) for part in _MARGIN)
+    return low, max(low + 1, min(high, regular.size - PUMP_CELLS - DUMP_CELLS - 1))
 
 
 def labels_of(plant: Plant, market: Market, cells: Cells, cell_ns: int) -> list[Label]:

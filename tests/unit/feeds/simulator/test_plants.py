@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from tapewatch.feeds.simulator import Plan, SimulatorConfig, labels, market, spl
 from tapewatch.feeds.simulator.units import units
 from tapewatch.feeds.simulator.universe import MarketKind, markets
 from tapewatch.model.ticks import Column, Kind, TickBatch, concat
-from tapewatch.model.times import HOUR_NS, MINUTE_NS
+from tapewatch.model.times import HOUR_NS, MINUTE_NS, parse_rfc3339
 
 BASE = SimulatorConfig(stocks=6, crypto=4, days=4)
 
@@ -202,6 +203,18 @@ def test_a_market_sell_off_takes_every_symbol_of_the_market_at_once() -> None:
         assert len({label.onset_ns for label in members}) == 1
         assert len(members) == (6 if members[0].venue == "XNAS" else 4)
         assert len({label.symbol for label in members}) == len(members)
+
+
+def test_the_longest_event_fits_into_the_shortest_day() -> None:
+    kinds = ("pump_dump", "flash_crash", "stale_feed")
+    config = replace(BASE, start=date(2025, 11, 26), days=3, crypto=0, interval_s=300, plan=Plan(kinds=kinds))
+    half_day = [label for label in labels(config) if label.onset_ns > parse_rfc3339("2025-11-28T00:00:00Z")]
+    assert half_day
+    session = [parse_rfc3339("2025-11-28T14:30:00Z"), parse_rfc3339("2025-11-28T18:00:00Z")]
+    for label in half_day:
+        if label.end_ns < session[1] + HOUR_NS:
+            assert session[0] <= label.onset_ns <= label.end_ns < session[1]
+    assert len(tape(config)) > 0
 
 
 def test_a_level_shift_is_an_anomaly_and_then_a_trap() -> None:
