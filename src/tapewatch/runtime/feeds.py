@@ -1,12 +1,27 @@
 """Opens the feed that the settings name."""
 
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
 import msgspec
 
 from tapewatch.detection.calendars import venue_info
 from tapewatch.detection.durations import duration_ns
 from tapewatch.feeds.csv import CsvFeed, open_csv
 from tapewatch.feeds.csv_settings import CsvSettings
+from tapewatch.feeds.port import Feed
+from tapewatch.feeds.simulator import SimulatorConfig, market
+from tapewatch.model.errors import TapewatchError
 from tapewatch.runtime.config.settings import FeedSettings
+from tapewatch.tape.codec import CodecSettings, JsonDecoder
+from tapewatch.tape.feed import TapeFeed, record
+from tapewatch.tape.segment import SegmentTape
+
+_log = logging.getLogger(__name__)
+PAUSE_S = 0.02
 
 
 def csv_settings(settings: FeedSettings) -> CsvSettings:
@@ -28,3 +43,35 @@ def open_feed(settings: FeedSettings) -> CsvFeed:
 def with_sources(settings: FeedSettings, sources: list[str], mapping: dict[str, str]) -> FeedSettings:
     """The settings with the sources, and the mapping if there is one, of a command line."""
     return msgspec.structs.replace(settings, sources=tuple(sources), mapping=mapping or settings.mapping)
+
+
+def open_source(settings: FeedSettings, data_dir: Path, *, simulate: bool = False) -> Feed | None:
+    """The feed that `serve` watches: files, standard input by way of a segment file, a simulated market, or none."""
+    if simulate:
+        return market(SimulatorConfig())
+    if not settings.sources:
+        return None
+    feed = open_feed(settings)
+    if feed.identity:
+        return feed
+    return recorded(feed, data_dir)
+
+
+def recorded(feed: Feed, data_dir: Path) -> Feed:
+    """A feed that cannot be read again, appended to a segment file first, and read from there."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    tape = SegmentTape(data_dir / "tape.segment", lambda: os.urandom(16))
+    ended = threading.Event()
+
+    def append() -> None:
+        try:
+            for _ in record(feed.batches(0), tape, time.time_ns):
+                pass
+        except TapewatchError as error:
+            _log.error("the feed ended early: %s", error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=append, name="record", daemon=True).start()
+    decoder = JsonDecoder(CodecSettings(source="tape.segment", zone_of=lambda venue: venue_info(venue).zone))
+    return TapeFeed(tape, decoder, ended=ended.is_set, pause=lambda: time.sleep(PAUSE_S))

@@ -5,7 +5,7 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
-from tapewatch.detection.stats.moments import MOMENTS, slide
+from tapewatch.detection.stats.moments import MOMENTS, catch_up, slide
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
@@ -46,6 +46,7 @@ def _pack(p: Sma) -> dict[str, float | int]:
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     moments = state.moments
+    catch_up(moments, head, params.window)
     if params.include:
         slide(moments, head, tick.close, params.window)
     level = NONE

@@ -35,24 +35,33 @@ def _pack(p: StaleFeed) -> dict[str, float | int]:
 
 
 @compiled
+def wait_ns(state: Row, params: Row) -> int:
+    """How long a silence may last that is still usual."""
+    return min(max(np.int64(params.factor * state.cadence_ns), params.least_ns), params.most_ns)
+
+
+@compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.dt_ns > 0 and not tick.fresh:
         state.n += 1
         state.cadence_ns += max(WEIGHT, 1.0 / state.n) * (tick.dt_ns - state.cadence_ns)
     state.deadline_ns = NEVER_NS
     if state.n >= ENOUGH:
-        wait = min(max(np.int64(params.factor * state.cadence_ns), params.least_ns), params.most_ns)
-        if tick.act_ns + wait < head.phase_until_ns:
-            state.deadline_ns = tick.act_ns + wait
+        deadline_ns = tick.act_ns + wait_ns(state, params)
+        if deadline_ns < head.phase_until_ns:
+            state.deadline_ns = deadline_ns
     return CLOSE
 
 
 @compiled
 def due(state: Row, params: Row, head: Row, deadline_ns: int, signal: Row) -> int:
     state.deadline_ns = NEVER_NS
-    silence = (deadline_ns - head.last_ns) * 1e-9
-    if state.n < ENOUGH or silence <= 0.0:
+    later_ns = head.last_ns + wait_ns(state, params)
+    if later_ns > deadline_ns:  # a tick came that is held or cannot be: no step saw it, but the feed lives
+        if later_ns < head.phase_until_ns:
+            state.deadline_ns = later_ns
         return NONE
+    silence = (deadline_ns - head.last_ns) * 1e-9
     signal.direction = 0
     signal.score = OPENS_AT
     signal.rarity = 0.0

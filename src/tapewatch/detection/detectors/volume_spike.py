@@ -67,7 +67,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     normal = float(alert.details["normal_volume"] or 0.0)
     return (
-        f"traded {alert.value:.1f} times its normal volume ({alert.volume or 0.0:,.0f} against {normal:,.0f})"
+        f"traded {alert.value:.1f} times its normal volume ({alert.value * normal:,.0f} against {normal:,.0f})"
         f" while the price moved {alert.change_pct:+.2f} %"
     )
 

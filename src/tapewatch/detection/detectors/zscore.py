@@ -7,7 +7,7 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
-from tapewatch.detection.stats.moments import MOMENTS, slide, variance
+from tapewatch.detection.stats.moments import MOMENTS, catch_up, slide, variance
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
@@ -47,6 +47,7 @@ def _pack(p: ZScore) -> dict[str, float | int]:
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     moments = state.moments
+    catch_up(moments, head, params.window)
     if params.include:
         slide(moments, head, tick.close, params.window)
     level = NONE

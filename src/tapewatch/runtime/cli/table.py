@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 
 
 ENTRIES: tuple[Entry, ...] = (
+    Entry("serve", f"{_COMMANDS}.serve", "Run everything in one process, with the API, until told to stop.", RUN),
     Entry(
         "replay", f"{_COMMANDS}.replay", "Run historical data through the whole pipeline and show what was found.", RUN
     ),

@@ -6,6 +6,7 @@ Wiring: `db = Database(path)`, then the stores on it; `db.close()` at the end.
 from tapewatch.stores.sqlite.alerts import SqliteAlertStore
 from tapewatch.stores.sqlite.cases import SqliteCaseStore
 from tapewatch.stores.sqlite.connection import Database
+from tapewatch.stores.sqlite.cursors import SqliteCursors
 from tapewatch.stores.sqlite.dead_letters import SqliteDeadLetterStore
 from tapewatch.stores.sqlite.ledger import SqliteNoticeLedger
 from tapewatch.stores.sqlite.retention import retain
@@ -16,6 +17,7 @@ __all__ = [
     "Database",
     "SqliteAlertStore",
     "SqliteCaseStore",
+    "SqliteCursors",
     "SqliteDeadLetterStore",
     "SqliteNoticeLedger",
     "SqliteShardStore",

@@ -86,7 +86,9 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_by_age ON dead_letters (stored_ns);
 """
 
-MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE,)
+_CURSORS = "CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS)
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:

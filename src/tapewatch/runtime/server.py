@@ -1,0 +1,181 @@
+"""The embedded server: feed, detection, alerts, notices, reports and API in one process, until it is told to stop."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from tapewatch.feeds.paced import paced
+from tapewatch.feeds.port import Feed
+from tapewatch.model.errors import TapewatchError
+from tapewatch.runtime.config.settings import Settings
+from tapewatch.runtime.embedded import (
+    OnDisk,
+    build_engine,
+    history_root,
+    make_pipeline,
+    open_on_disk,
+    tape_name,
+)
+from tapewatch.runtime.metrics import EmbeddedMetrics, status_of
+from tapewatch.runtime.notices import Notices
+from tapewatch.runtime.pipeline import Pipeline, Progress
+from tapewatch.runtime.report_service import Reports
+from tapewatch.runtime.report_source import StoreReportSource
+from tapewatch.stores.parquet.combined import CombinedBars
+from tapewatch.stores.sqlite import SqliteAlertStore, SqliteTaskStore, retain
+from tapewatch.web.api.app import create_app
+from tapewatch.web.api.deps import ApiDeps
+from tapewatch.web.api.server import ApiServer
+
+_log = logging.getLogger(__name__)
+RETAIN_EVERY_S = 3600.0
+
+
+class ServedHistory:
+    """The tick history as the API sees it: the tape that is being written, then all others of the data directory."""
+
+    def __init__(self, stores: OnDisk, root: Path) -> None:
+        self._live, self._all = stores.history, CombinedBars(root)
+        self.append, self.flush, self.scan = stores.history.append, stores.history.flush, stores.history.scan
+
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Any:
+        """The live tape's bars, else those of the others."""
+        found = self._live.bars(venue, symbol, from_ns, to_ns, interval_ns)
+        return found if len(found.ts_ns) else self._all.bars(venue, symbol, from_ns, to_ns, interval_ns)
+
+
+@dataclass(slots=True)
+class _State:
+    stop: threading.Event = field(default_factory=threading.Event)
+    failed: list[BaseException] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
+    feeding: bool = False
+
+
+class EmbeddedServer:
+    """`run` blocks until SIGTERM, SIGINT or `stop()`; then what was read is committed, and everything is closed."""
+
+    def __init__(self, settings: Settings, feed: Feed | None, now: Callable[[], int] = time.time_ns) -> None:
+        self._settings, self._feed, self._now = settings, feed, now
+        self._state = _State()
+        self._stores = open_on_disk(settings.data_dir, tape_name(feed) if feed else "none", now)
+        self._alerts = self._stores.sinks.alerts
+        assert isinstance(self._alerts, SqliteAlertStore)
+        self._notices = Notices(self._stores.database, self._alerts, settings.notify, now)
+        self._history = ServedHistory(self._stores, history_root(settings.data_dir, ""))
+        source = StoreReportSource(self._alerts, self._stores.sinks.cases, self._history)
+        self._reports = Reports(SqliteTaskStore(self._stores.database), source, settings.reports, now)
+        self._pipeline: Pipeline | None = None
+        self._app = create_app(self._deps())
+        self.api = ApiServer(self._app, settings.api)
+
+    def stop(self) -> None:
+        """End `run`, from any thread or a signal handler."""
+        self._state.stop.set()
+        self.api.should_exit = True
+
+    def run(self) -> None:
+        """Start every part, serve until stopped, end every part; raise what ended the feed, if an error did."""
+        state = self._state
+        self._start("notices", self._notices.run)
+        self._start("notify", self._notices.notifier.run)
+        self._start("reports", self._reports.tasks.run)
+        self._start("schedules", self._reports.scheduler.run)
+        self._start("retention", self._retain)
+        if self._feed is not None:
+            self._start("feed", self._run_feed)
+        previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self.api.run()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            state.stop.set()
+            self._notices.wake()
+            for thread in state.threads:
+                thread.join()
+            self._stores.close()
+        if state.failed:
+            raise state.failed[0]
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the handler's signature
+        if not self._state.stop.is_set():  # uvicorn hands a signal on to us after it has ended
+            _log.info("stopping: committing what was read")
+        self.stop()
+
+    def _start(self, name: str, work: Callable[[threading.Event], None]) -> None:
+        def guarded() -> None:
+            try:
+                work(self._state.stop)
+            except BaseException as error:  # noqa: BLE001 - a dead part ends the process instead of going unnoticed
+                _log.error("%s ended: %s", name, error)
+                self._state.failed.append(error)
+                self.stop()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        self._state.threads.append(thread)
+        thread.start()
+
+    def _run_feed(self, stop: threading.Event) -> None:
+        assert self._feed is not None
+        speed = self._settings.feed.speed or None
+        feed = paced(self._feed, speed, time.monotonic_ns, stop.wait, longest_wait_s=5.0, stopped=stop.is_set)
+        engine = build_engine(self._settings.rules)
+        self._pipeline = make_pipeline(self._feed, engine, self._stores.sinks, self._now, lambda _: self._on_alerts())
+        self._state.feeding = True
+        self._pipeline.run(feed, self._settings.engine.batch_ticks, stop)
+        self._state.feeding = False
+        _log.info("the feed has ended; still serving")
+
+    def _on_alerts(self) -> None:
+        self._notices.wake()
+        self._app.state.alert_stream.notify()
+
+    def _retain(self, stop: threading.Event) -> None:
+        keep = self._settings.stores
+        while not stop.is_set():
+            removed = retain(self._stores.database, self._now(), keep.alert_days)
+            if any(removed.values()):
+                _log.info("retention removed %s", removed)
+            stop.wait(RETAIN_EVERY_S)
+
+    def _deps(self) -> ApiDeps:
+        registry = CollectorRegistry()
+        registry.register(EmbeddedMetrics(self._progress, self._notices.notifier.counts, self._reports.tasks.counts))
+        return ApiDeps(
+            alerts=self._alerts,
+            cases=self._stores.sinks.cases,
+            history=self._history,
+            dead_letters=self._stores.sinks.dead_letters,
+            reports=self._reports,
+            status=lambda: status_of(
+                self._progress(), tape_name(self._feed) if self._feed else "", self._state.feeding
+            ),
+            now=self._now,
+            settings=self._settings.api,
+            readiness={"database": self._check_database, "pipeline": self._check_pipeline},
+            registry=registry,
+        )
+
+    def _progress(self) -> Progress | None:
+        return self._pipeline.progress if self._pipeline else None
+
+    def _check_database(self) -> str | None:
+        try:
+            self._alerts.changes(0, 1)
+        except TapewatchError as error:
+            return str(error)
+        return None
+
+    def _check_pipeline(self) -> str | None:
+        if self._feed is not None and self._pipeline is None:
+            return "the rules are still being compiled"
+        return None

@@ -1,0 +1,24 @@
+"""How far each consumer of a numbered log has come."""
+
+from tapewatch.stores.sqlite.connection import Database
+
+
+class SqliteCursors:
+    """Positions by name in one SQLite file; 0 for a name that is new."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def get(self, name: str) -> int:
+        """The position stored last."""
+        with self._db.read() as db:
+            row = db.execute("SELECT position FROM cursors WHERE name = ?", (name,)).fetchone()
+            return int(row[0]) if row else 0
+
+    def put(self, name: str, position: int) -> None:
+        """Store a position; durable against the death of the process when it returns."""
+        with self._db.write() as db:
+            db.execute(
+                "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+                (name, position),
+            )
