@@ -114,8 +114,16 @@ def test_columns_have_their_types_and_heartbeats_no_symbol(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("feed", ["csv", "memory tape", "segment tape"], indirect=True)
-def test_dead_letters_keep_their_source_line_and_text_on_every_way(feed: Feed) -> None:
-    dead = gather(feed.batches(0)).dead
+def test_columns_are_all_writable_and_contiguous_so_that_kernels_are_compiled_once(feed: Feed) -> None:
+    for batch in feed.batches(0, 50):
+        for name, column in batch.ticks.columns().items():
+            assert column.flags.writeable, name
+            assert column.flags.c_contiguous, name
+
+
+@pytest.mark.parametrize("way", ["csv", "memory tape", "segment tape"])
+def test_dead_letters_keep_their_source_line_and_text_on_every_way(way: str, tmp_path: Path) -> None:
+    dead = gather(FEEDS[way](tmp_path).batches(0)).dead
     assert [(d.source, d.position, d.raw) for d in dead] == [
         ("a.csv", 52, "never,S0,1,1,1,1,1"),
         ("a.csv", 54, "1744034400,S0,x,1,1,1,1"),

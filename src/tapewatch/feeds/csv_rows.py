@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,8 @@ from tapewatch.model.ticks import Column, Kind
 from tapewatch.model.times import HOUR_NS
 from tapewatch.model.trade_ids import hash_trade_ids, hash_trade_numbers
 from tapewatch.model.zones import read_local
+
+N = TypeVar("N", np.int32, np.int64, np.float64)
 
 _PRICES = ("open", "high", "low", "close")
 _SIDES = {"buy": 1, "b": 1, "bid": 1, "buyer": 1, "1": 1, "sell": -1, "s": -1, "ask": -1, "seller": -1, "-1": -1}
@@ -94,7 +97,7 @@ class RowReader:
         columns = {f: table.column(n).combine_chunks() for n, f in enumerate(layout.fields)}
         if any(c.null_count for c in columns.values()):
             return None
-        time_ns = columns["time"].cast(pa.int64()).to_numpy()
+        time_ns = _numpy(columns["time"], np.int64)
         if layout.time_style is TimeStyle.EPOCH:
             time_ns, plain = epoch_to_ns(time_ns)
             if not plain:
@@ -102,7 +105,7 @@ class RowReader:
         values: dict[str, Column] = {}
         for f in (*_PRICES, "volume"):
             if f in columns:
-                values[f] = columns[f].to_numpy()
+                values[f] = _numpy(columns[f], np.float64)
                 if not np.isfinite(values[f]).all():
                     return None
         if "volume" in values and values["volume"].size and values["volume"].min() < 0:
@@ -111,7 +114,7 @@ class RowReader:
         if symbol_id.size and symbol_id.min() < 0:
             return None
         if "trade_id" in columns and layout.numeric_ids:
-            ids = columns["trade_id"].to_numpy()
+            ids = _numpy(columns["trade_id"], np.int64)
             if ids.size and (ids.min() < 0 or ids.max() >= _NUMERIC_ID_LIMIT):
                 return None
             values["trade_id_hash"] = hash_trade_numbers(ids)
@@ -135,7 +138,7 @@ class RowReader:
         said = {"close": "price", "volume": "amount"} if layout.kind is Kind.TRADE else {}
         for f in (*_PRICES, "volume"):
             if f in texts:
-                values[f] = texts[f].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+                values[f] = texts[f].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(writable=True)
                 cells.blame(~np.isfinite(values[f]), said.get(f, f), layout.fields[f], "is not a number")
         if "volume" in values:
             cells.blame(values["volume"] < 0, said.get("volume", "volume"), layout.fields["volume"], "is negative")
@@ -154,11 +157,11 @@ class RowReader:
         if symbols is None and venues is None:
             return np.full(n, table.id_of(layout.symbol or "", layout.venue) if n else 0, np.int32)
         names = symbols.dictionary.to_pylist() if symbols is not None else [layout.symbol or ""]
-        codes = symbols.indices.to_numpy() if symbols is not None else np.zeros(n, np.int32)
+        codes = _numpy(symbols.indices, np.int32) if symbols is not None else np.zeros(n, np.int32)
         if venues is None:
             return np.array([table.id_of(s, layout.venue) for s in names], np.int32)[codes] if n else codes
         places = [v.strip() or layout.venue for v in venues.dictionary.to_pylist()]
-        pairs, where = np.unique(codes * np.int64(len(places)) + venues.indices.to_numpy(), return_inverse=True)
+        pairs, where = np.unique(codes * np.int64(len(places)) + _numpy(venues.indices, np.int32), return_inverse=True)
         ids = [table.id_of(names[p // len(places)], places[p % len(places)]) for p in pairs.tolist()]
         return np.array(ids, np.int32)[where]
 
@@ -233,13 +236,21 @@ def _typed_table(data: bytes, layout: Layout) -> pa.Table | None:
         return None
 
 
+def _numpy(array: pa.Array, dtype: type[N]) -> NDArray[N]:
+    """The values of an array without nulls, copied: compiled kernels tell read-only arrays apart and would be compiled
+    twice. (pyarrow's own way also imports pandas where it is installed, which takes a second.)"""
+    if len(array) == 0:
+        return np.empty(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype)[array.offset : array.offset + len(array)].copy()
+
+
 def _sides(encoded: dict[str, pa.Array]) -> dict[str, Column]:
     """The taker's side: as it is told, else from who was the maker."""
     for field, meaning in (("side", _SIDES), ("buyer_is_maker", _TAKER_SOLD)):
         if field in encoded:
             names = encoded[field].dictionary.to_pylist()
             signs = np.array([meaning.get((name or "").strip().lower(), 0) for name in names], np.int8)
-            codes = encoded[field].indices.to_numpy()
+            codes = _numpy(encoded[field].indices, np.int32)
             return {"side": signs[codes] if codes.size else codes.astype(np.int8)}
     return {}
 
