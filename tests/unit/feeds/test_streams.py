@@ -1,6 +1,5 @@
 """Merging opens files late and holds little; reading ahead loses no error and leaves no thread."""
 
-import itertools
 import threading
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ def stream(opened: list[str], name: str, *chunks: list[int]) -> Stream:
         opened.append(name)
         for chunk in chunks:
             acting = np.array(chunk, np.int64)
-            yield Rows({"ts_event_ns": acting}, acting, ())
+            yield Rows({"n": np.full(acting.size, name)}, acting, ())
 
     return Stream(chunks[0][0], rows)
 
@@ -34,8 +33,10 @@ def test_files_that_follow_each_other_are_open_one_after_the_other() -> None:
 def test_equal_keys_come_in_the_order_of_the_files_across_chunks() -> None:
     opened: list[str] = []
     one, two = stream(opened, "one", [1, 5], [5, 5, 6]), stream(opened, "two", [5], [5, 7])
-    keys = [rows.acting_ns.tolist() for rows in merge([one, two])]
-    assert list(itertools.chain(*keys)) == [1, 5, 5, 5, 5, 5, 6, 7]
+    merged = [
+        (int(t), str(n)) for rows in merge([one, two]) for t, n in zip(rows.acting_ns, rows.columns["n"], strict=True)
+    ]
+    assert merged == [(1, "one"), *[(5, "one")] * 3, *[(5, "two")] * 2, (6, "one"), (7, "two")]
 
 
 def test_an_error_of_the_source_comes_after_the_items_before_it() -> None:
