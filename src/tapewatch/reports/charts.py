@@ -27,7 +27,7 @@ SEVERITY_COLOURS: dict[Severity, str] = {
 _INK, _GREY, _GRID, _RISE, _FALL = "#1e293b", "#64748b", "#e2e8f0", "#33658a", "#1e293b"
 _VOLUME = "#94a3b8"
 _FONT = "'Libertinus Serif', Georgia, 'Times New Roman', serif"
-_LANES, _LANE_HEIGHT, _LETTER = 4, 13.0, 4.5
+_LANES, _LANE_HEIGHT, _LETTER = 8, 13.0, 4.5
 _TIME_STEPS = (
     *(SECOND_NS * s for s in (1, 5, 10, 30)),
     *(MINUTE_NS * m for m in (1, 2, 5, 10, 15, 30)),
@@ -88,7 +88,7 @@ def candlestick(
     to_ns: int,
     zone: ZoneInfo,
     width: float = 600.0,
-    height: float = 270.0,
+    height: float = 235.0,
 ) -> str:
     """Draw the bars of [from_ns, to_ns) with their volume below and the markers on them, as one `<svg>` element.
 
@@ -246,19 +246,21 @@ def _candles(bars: Bars, panel: _Panel, interval: int) -> str:
 
 
 def _badges(marks: Sequence[Marker], panel: _Panel, interval: int) -> list[_Badge]:
-    """Give each marker a place in the first lane where its label has room, else its number alone in the emptiest."""
-    badges, ends = [], [-math.inf] * _LANES
+    """Give each marker the first lane where its label has room, or its number alone; the emptiest where nothing has."""
+    badges: list[_Badge] = []
+    ends = [-math.inf] * _LANES
     for mark in marks:
         x = min(panel.x(mark.ts_ns + interval / 2), panel.right - 8.0)
         half = (7.0 + _LETTER * len(str(mark.number))) / 2
-        reach = half + 3.0 + _LETTER * len(mark.label)
+        reach = half + 6.0 + _LETTER * len(mark.label)
         to_left = x + reach > panel.right
         begin, end = (x - reach, x + half) if to_left else (x - half, x + reach)
         lane = next((k for k, last in enumerate(ends) if begin > last and begin >= 0.0), None)
         room = lane is not None
         if lane is None:
-            lane, end = min(range(_LANES), key=lambda k: ends[k]), x + half
-        ends[lane] = max(ends[lane], end + 4.0)
+            narrow = (k for k, last in enumerate(ends) if x - half > last)
+            lane, end = next(narrow, min(range(_LANES), key=lambda k: ends[k])), x + half
+        ends[lane] = max(ends[lane], end + 2.0)
         badges.append(_Badge(mark, x, 4.0 + lane * _LANE_HEIGHT, half, room, to_left))
     return badges
 
@@ -281,7 +283,9 @@ def _badge(badge: _Badge) -> str:
     number = svg.text((badge.x, base), str(mark.number), "#ffffff", anchor="middle", weight="bold")
     if not badge.label:
         return box + number
-    away = badge.half + 3.0
+    away, wide = badge.half + 3.0, _LETTER * len(mark.label) + 4.0
     if badge.to_left:
-        return box + number + svg.text((badge.x - away, base), mark.label, colour, anchor="end")
-    return box + number + svg.text((badge.x + away, base), mark.label, colour)
+        paper = svg.rect((badge.x - away - wide + 2.0, badge.y), (wide, 11.0), "#ffffff")  # hides what passes behind
+        return paper + box + number + svg.text((badge.x - away, base), mark.label, colour, anchor="end")
+    paper = svg.rect((badge.x + away - 2.0, badge.y), (wide, 11.0), "#ffffff")
+    return paper + box + number + svg.text((badge.x + away, base), mark.label, colour)

@@ -123,11 +123,15 @@ def _lead(summary: Summary) -> str:
     )
     quality = summary.by_category.get("data_quality", Tally()).total
     if quality:
-        lead += f" Of them {quality:,} tell of the quality of the data and not of prices; they are listed apart."
+        lead += (
+            f" The number includes {count(quality, 'alert')} on the quality of the data, listed apart from the others."
+        )
     if summary.by_state["retracted"]:
-        lead += f" {summary.by_state['retracted']:,} were retracted later and are kept here for the record."
+        lead += f" It includes {count(summary.by_state['retracted'], 'retracted alert')}, kept for the record."
     if summary.provisional:
-        lead += f" {summary.provisional:,} had not ended when the report was made: their figures are provisional."
+        lead += (
+            f" {count(summary.provisional, 'alert')} had not ended when this report was made: figures are provisional."
+        )
     return lead
 
 
@@ -195,7 +199,7 @@ def _worst(alert: Alert, local: LocalTimes) -> Json:
 def _figure(number: int, figure: Figure, local: LocalTimes) -> Json:
     episode, worst = figure.episode, figure.episode.worst
     alerts = [
-        [k, local.text(a.onset_ns, "%H:%M:%S"), plain(a.rule, 40), plain(a.alert_type, 24), a.severity, _move(a)]
+        [k, local.text(a.onset_ns, "%H:%M:%S"), f"{plain(a.rule, 24)}, {plain(a.alert_type, 14)}", a.severity, _move(a)]
         for k, a in enumerate(figure.alerts, start=1)
     ]
     return {

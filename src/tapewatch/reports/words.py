@@ -61,4 +61,4 @@ def rarity(days: float | None) -> str:
         return "not rated"
     if days > 1_000:
         return "less than once in 1,000 symbol-days"
-    return f"about once in {days:.0f} symbol-days"
+    return f"about once in {days:,.0f} symbol-days"

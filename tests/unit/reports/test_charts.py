@@ -128,3 +128,9 @@ def test_an_empty_range_is_refused() -> None:
 @pytest.mark.parametrize("span", [1e-12, 0.03, 1.0, 7.0, 99.9, 1e11])
 def test_a_grid_has_few_steps_but_some(span: float) -> None:
     assert 2 <= span / nice_step(span, 6) <= 6
+
+
+def test_labels_that_would_meet_get_lanes_of_their_own() -> None:
+    marks = [_marker(number=k + 1, ts_ns=ONSET_NS + k * MINUTE_NS, label="robust_return -3.01 %") for k in range(5)]
+    texts = [t for t in _draw(make_bars(60), *marks).iter(f"{SVG}text") if "".join(t.itertext()).startswith("robust")]
+    assert len({text.get("y") for text in texts}) == len(texts) == 5

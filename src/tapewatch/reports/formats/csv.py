@@ -8,86 +8,91 @@ A text cell that a spreadsheet would run as a formula (it begins with = + - @, a
 blanks) gets an apostrophe in front, as OWASP recommends for CSV injection; cells of numbers are left as numbers.
 """
 
-import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import islice
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 import msgspec
+import polars as pl
 
-from tapewatch.model.alerts import Alert, Case
+from tapewatch.model.alerts import Case
 from tapewatch.model.times import format_rfc3339
-from tapewatch.reports.content import zone_of
+from tapewatch.reports.content import Entry, zone_of
 from tapewatch.reports.port import ReportRequest, ReportSource
 from tapewatch.reports.times import LocalTimes
 
-Cell = str | int | float | None
-ROWS_A_CHUNK = 500
-COLUMNS: tuple[str, ...] = (
-    "alert_id",
-    "revision",
-    "incident_id",
-    "onset",
-    "onset_local",
-    "timestamp",
-    "timestamp_local",
-    "venue_time",
-    "phase",
-    "venue",
-    "symbol",
-    "currency",
-    "category",
-    "rule",
-    "rule_version",
-    "detector",
-    "alert_type",
-    "direction",
-    "severity",
-    "score",
-    "rarity_days",
-    "calibrated",
-    "state",
-    "change",
-    "reason",
-    "price_before",
-    "price",
-    "price_extreme",
-    "change_pct",
-    "peak_change_pct",
-    "volume",
-    "notional",
-    "notional_ratio",
-    "statistic",
-    "value",
-    "threshold",
-    "margin",
-    "signals",
-    "market",
-    "message",
-    "details",
-    "baseline_bars",
-    "baseline_phase_bars",
-    "baseline_source",
-    "baseline_holes",
-    "offset",
-    "timestamp_detection",
-    "case_status",
-    "assignee",
-    "acknowledged_by",
-    "acknowledged_at",
-    "disposition",
-    "closed_by",
-    "closed_at",
-    "comments",
+ROWS_A_CHUNK = 2_000
+_TEXT, _INT, _FLOAT, _BOOL = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
+# Name, type, and where it stands in an alert; None: made below. The order is the file's.
+_COLUMNS: tuple[tuple[str, pl.DataType, str | None], ...] = (
+    ("alert_id", _TEXT, "alert_id"),
+    ("revision", _INT, "revision"),
+    ("incident_id", _TEXT, "incident_id"),
+    ("onset", _TEXT, "onset"),
+    ("onset_local", _TEXT, None),
+    ("timestamp", _TEXT, "timestamp"),
+    ("timestamp_local", _TEXT, None),
+    ("venue_time", _TEXT, "local_time"),
+    ("phase", _TEXT, "phase"),
+    ("venue", _TEXT, "venue"),
+    ("symbol", _TEXT, "symbol"),
+    ("currency", _TEXT, "currency"),
+    ("category", _TEXT, "category"),
+    ("rule", _TEXT, "rule"),
+    ("rule_version", _TEXT, "rule_version"),
+    ("detector", _TEXT, "detector"),
+    ("alert_type", _TEXT, "alert_type"),
+    ("direction", _TEXT, "direction"),
+    ("severity", _TEXT, "severity"),
+    ("score", _FLOAT, "score"),
+    ("rarity_days", _FLOAT, "rarity_days"),
+    ("calibrated", _BOOL, "calibrated"),
+    ("state", _TEXT, "state"),
+    ("change", _TEXT, "change"),
+    ("reason", _TEXT, "reason"),
+    ("price_before", _FLOAT, "price_before"),
+    ("price", _FLOAT, "price"),
+    ("price_extreme", _FLOAT, "price_extreme"),
+    ("change_pct", _FLOAT, "change_pct"),
+    ("peak_change_pct", _FLOAT, "peak_change_pct"),
+    ("volume", _FLOAT, "volume"),
+    ("notional", _FLOAT, "notional"),
+    ("notional_ratio", _FLOAT, "notional_ratio"),
+    ("statistic", _TEXT, "statistic"),
+    ("value", _FLOAT, "value"),
+    ("threshold", _FLOAT, "threshold"),
+    ("margin", _FLOAT, "margin"),
+    ("signals", _INT, "signals"),
+    ("market", _TEXT, "market"),
+    ("message", _TEXT, "message"),
+    ("details", _TEXT, None),
+    ("baseline_bars", _INT, "health.bars"),
+    ("baseline_phase_bars", _INT, "health.phase_bars"),
+    ("baseline_source", _TEXT, "health.source"),
+    ("baseline_holes", _INT, "health.holes"),
+    ("offset", _INT, "offset"),
+    ("timestamp_detection", _TEXT, "timestamp_detection"),
+    ("case_status", _TEXT, None),
+    ("assignee", _TEXT, None),
+    ("acknowledged_by", _TEXT, None),
+    ("acknowledged_at", _TEXT, None),
+    ("disposition", _TEXT, None),
+    ("closed_by", _TEXT, None),
+    ("closed_at", _TEXT, None),
+    ("comments", _TEXT, None),
 )
-_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
-_SUSPECT = _FORMULA | {" "}
-_NO_CASE: tuple[Cell, ...] = ("open", None, None, None, None, None, None, None)
+COLUMNS: tuple[str, ...] = tuple(name for name, _, _ in _COLUMNS)
+_CASE_COLUMNS = COLUMNS[-8:]
+_STORED = tuple((name, where) for name, _, where in _COLUMNS if where is not None)
+_stored = attrgetter(*(where for _, where in _STORED))
+_NO_CASE: tuple[str | None, ...] = ("open", None, None, None, None, None, None, None)
+_FORMULA = r"^( *[=+\-@\t\r\n＝＋－＠])"
 
 
 class CsvFormat:
-    """Writes reports as CSV; flat memory, about 20 us an alert besides what the source needs."""
+    """Writes reports as CSV; flat memory (one chunk), some 10 us of processor time an alert besides the source's."""
 
     name = "csv"
     media_type = "text/csv; charset=utf-8"
@@ -99,86 +104,40 @@ class CsvFormat:
         return self._chunks(request, source, zone_of(request))
 
     def _chunks(self, request: ReportRequest, source: ReportSource, zone: ZoneInfo) -> Iterator[bytes]:
-        buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer)
-        writer.writerow(COLUMNS)
+        yield ",".join(COLUMNS).encode() + b"\r\n"
         local = LocalTimes(zone)
-        rows = (_row(alert, case, local) for alert, case in source.alerts(request))
-        while True:
-            yield buffer.getvalue().encode("utf-8", "replace")
-            buffer.seek(0)
-            buffer.truncate()
-            chunk = list(islice(rows, ROWS_A_CHUNK))
-            if not chunk:
-                return
-            writer.writerows(chunk)
+        entries = source.alerts(request)
+        while chunk := list(islice(entries, ROWS_A_CHUNK)):
+            buffer = BytesIO()
+            defused(_frame(chunk, local)).write_csv(buffer, include_header=False, line_terminator="\r\n")
+            yield buffer.getvalue()
 
 
-def defuse(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula.
+def defused(frame: pl.DataFrame) -> pl.DataFrame:
+    """Put an apostrophe before every text that a spreadsheet would take for a formula.
 
-    >>> defuse("=1+1"), defuse(" @SUM(A1)"), defuse("BTC/USDT")
-    ("'=1+1", "' @SUM(A1)", 'BTC/USDT')
+    >>> defused(pl.DataFrame({"a": ["=1+1", " @SUM(A1)", "BTC/USDT"], "b": [-1, 2, 3]}))["a"].to_list()
+    ["'=1+1", "' @SUM(A1)", 'BTC/USDT']
     """
-    return f"'{text}" if text.lstrip(" ")[:1] in _FORMULA else text
+    suspect = frame.select(pl.col(pl.String).str.contains(_FORMULA).any())  # seven times as fast as to replace
+    names = [name for name, found in zip(suspect.columns, suspect.row(0), strict=True) if found]
+    return frame.with_columns(pl.col(names).str.replace(_FORMULA, "'$1")) if names else frame
 
 
-def _row(alert: Alert, case: Case | None, local: LocalTimes) -> list[Cell]:
-    health = alert.health
-    cells: tuple[Cell, ...] = (
-        alert.alert_id,
-        alert.revision,
-        alert.incident_id,
-        alert.onset,
-        local.rfc3339(alert.onset_ns),
-        alert.timestamp,
-        local.rfc3339(alert.ts_event_ns),
-        alert.local_time,
-        alert.phase,
-        alert.venue,
-        alert.symbol,
-        alert.currency,
-        alert.category,
-        alert.rule,
-        alert.rule_version,
-        alert.detector,
-        alert.alert_type,
-        alert.direction,
-        alert.severity,
-        alert.score,
-        alert.rarity_days,
-        "true" if alert.calibrated else "false",
-        alert.state,
-        alert.change,
-        alert.reason,
-        alert.price_before,
-        alert.price,
-        alert.price_extreme,
-        alert.change_pct,
-        alert.peak_change_pct,
-        alert.volume,
-        alert.notional,
-        alert.notional_ratio,
-        alert.statistic,
-        alert.value,
-        alert.threshold,
-        alert.margin,
-        alert.signals,
-        alert.market,
-        alert.message,
-        msgspec.json.encode(alert.details).decode(),
-        health.bars,
-        health.phase_bars,
-        health.source,
-        health.holes,
-        alert.offset,
-        alert.timestamp_detection,
-        *(_NO_CASE if case is None else _case(case)),
+def _frame(entries: Sequence[Entry], local: LocalTimes) -> pl.DataFrame:
+    alerts = [alert for alert, _ in entries]
+    columns: dict[str, Sequence[object]] = dict(
+        zip((name for name, _ in _STORED), zip(*map(_stored, alerts), strict=True), strict=True)
     )
-    return [defuse(cell) if type(cell) is str and cell[:1] in _SUSPECT else cell for cell in cells]
+    columns["onset_local"] = [local.rfc3339(alert.onset_ns) for alert in alerts]
+    columns["timestamp_local"] = [local.rfc3339(alert.ts_event_ns) for alert in alerts]
+    columns["details"] = [msgspec.json.encode(alert.details).decode() for alert in alerts]
+    cases = zip(*(_NO_CASE if case is None else _case(case) for _, case in entries), strict=True)
+    columns |= dict(zip(_CASE_COLUMNS, cases, strict=True))
+    return pl.DataFrame([pl.Series(name, columns[name], dtype, strict=False) for name, dtype, _ in _COLUMNS])
 
 
-def _case(case: Case) -> tuple[Cell, ...]:
+def _case(case: Case) -> tuple[str | None, ...]:
     comments = " | ".join(f"{format_rfc3339(c.at_ns)} {c.author}: {c.text}" for c in case.comments)
     return (
         case.status,
