@@ -37,7 +37,8 @@ def _pack(p: StaleFeed) -> dict[str, float | int]:
 @compiled
 def wait_ns(state: Row, params: Row) -> int:
     """How long a silence may last that is still usual."""
-    return min(max(np.int64(params.factor * state.cadence_ns), params.least_ns), params.most_ns)
+    wait: int = min(max(np.int64(params.factor * state.cadence_ns), params.least_ns), params.most_ns)
+    return wait
 
 
 @compiled

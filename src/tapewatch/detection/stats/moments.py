@@ -10,10 +10,41 @@ import numpy as np
 from tapewatch.alerts.compiled import Row, compiled
 
 MOMENTS = np.dtype(
-    [("anchor", "f8"), ("s1", "f8"), ("s2", "f8"), ("n", "i8"), ("same", "i8"), ("last", "f8")], align=True
+    [("anchor", "f8"), ("s1", "f8"), ("s2", "f8"), ("n", "i8"), ("same", "i8"), ("last", "f8"), ("pos", "i8")],
+    align=True,
 )
 RENEW = 256
 DOUBTFUL = 1e-9  # below this share of the squared level (of close - anchor), two passes
+
+
+@compiled
+def catch_up(moments: Row, head: Row, window: int) -> None:
+    """Take in the closes that came while the rule did not look (phases that it does not judge): the window is that of
+    the symbol. Must run before the sums are used."""
+    missed = head.pos - moments.pos
+    if missed == 0 or moments.n == 0:
+        return
+    mask = head.closes.shape[0] - 1
+    moments.n += missed
+    moments.pos = head.pos
+    moments.same = 1
+    moments.last = head.closes[(head.pos - 1) & mask]
+    _renew(moments, head, moments.last, min(moments.n, window))
+
+
+@compiled
+def _renew(moments: Row, head: Row, anchor: float, kept: int) -> None:
+    """Make the sums anew from the last `kept` closes of the window."""
+    mask = head.closes.shape[0] - 1
+    s1 = 0.0
+    s2 = 0.0
+    for j in range(head.pos - kept, head.pos):
+        x = head.closes[j & mask] - anchor
+        s1 += x
+        s2 += x * x
+    moments.anchor = anchor
+    moments.s1 = s1
+    moments.s2 = s2
 
 
 @compiled
@@ -22,19 +53,11 @@ def slide(moments: Row, head: Row, close: float, window: int) -> None:
     `head.closes`."""
     n = moments.n
     mask = head.closes.shape[0] - 1
+    moments.pos = head.pos + 1
     moments.same = moments.same + 1 if n > 0 and close == moments.last else 1
     moments.last = close
     if n % RENEW == 0:
-        kept = min(n, window - 1)
-        moments.anchor = close
-        s1 = 0.0
-        s2 = 0.0
-        for j in range(head.pos - kept, head.pos):
-            x = head.closes[j & mask] - close
-            s1 += x
-            s2 += x * x
-        moments.s1 = s1
-        moments.s2 = s2
+        _renew(moments, head, close, min(n, window - 1))
         moments.n = n + 1
         return
     x = close - moments.anchor
