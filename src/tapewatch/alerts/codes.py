@@ -47,7 +47,7 @@ REASONS: dict[int, Reason | None] = {
 # Classes of incident.
 PRICE, VOLUME, DATA_QUALITY = codes(3)
 
-NEVER_NS = cast(int, np.int64(2**62))
+NEVER_NS = cast(int, np.int64(2**63 - 1))
 """A deadline that does not come."""
 
 TIMER = cast(int, np.int64(-1))

@@ -5,10 +5,9 @@ from tapewatch.alerts.compiled import Row, compiled
 
 
 @compiled
-def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo: int, hi: int) -> bool:
-    """Set the head's phase for `event_ns` from the boundaries [lo, hi). False where they do not reach that far."""
-    if event_ns < bounds_ns[lo] or event_ns >= bounds_ns[hi - 1]:
-        return False
+def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo: int, hi: int) -> None:
+    """Set the head's phase for `event_ns` from the boundaries [lo, hi), which reach beyond it and, where the venue ever
+    closes, end with a close."""
     left = lo
     right = hi - 1
     while right - left > 1:
@@ -20,8 +19,7 @@ def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo:
     head.phase = bounds_phase[left]
     head.phase_from_ns = bounds_ns[left]
     head.phase_until_ns = bounds_ns[left + 1]
-    end = left
+    end = left + 1 if bounds_phase[left] == 0 else left  # what trades while closed belongs to the session to come
     while end < hi - 1 and bounds_phase[end] != 0:
         end += 1
     head.session_end_ns = bounds_ns[end] if bounds_phase[end] == 0 else NEVER_NS
-    return True

@@ -2,18 +2,44 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tapewatch.alerts.codes import NEVER_NS
-from tapewatch.detection.calendars import FOREVER_NS, boundaries, venue_info
+from tapewatch.detection.calendars import FOREVER_NS, Phase, boundaries, venue_info
 from tapewatch.detection.layout import LAYOUT
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.times import DAY_NS
 
 YEAR_NS = 366 * DAY_NS
+EARLIEST_NS, LATEST_NS = -220 * YEAR_NS, 220 * YEAR_NS
+"""Nothing trades outside of these (about 1750 and 2190): a date out there is a mistake, and the venue is closed."""
+
+
+def _key(name: Instrument, part: str) -> str:
+    """`VENUE|SYMBOL|part`. A symbol may hold a bar; a venue's, and its `*`, are quoted, so that any name reads back."""
+    return f"{quote(name.venue, safe='')}|{name.symbol}|{part}"
+
+
+def _read_key(key: str) -> tuple[Instrument, str]:
+    venue, _, rest = key.partition("|")
+    symbol, _, part = rest.rpartition("|")
+    return Instrument(unquote(venue), symbol), part
+
+
+def _closing(venue: str, lo: int, hi: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """The venue's boundaries up to its last close before `hi`, so that every session in the table has its end."""
+    starts, phases = boundaries(venue, lo, hi)
+    last = int(np.flatnonzero(phases == Phase.CLOSED)[-1]) + 1
+    starts, phases = starts[:last], phases[:last]
+    if lo == EARLIEST_NS:
+        starts, phases = np.insert(starts, 0, -FOREVER_NS), np.insert(phases, 0, Phase.CLOSED)
+    if hi == LATEST_NS:
+        starts, phases = np.append(starts, FOREVER_NS), np.append(phases, np.int8(Phase.CLOSED))
+    return starts, phases
 
 
 class Sessions:
@@ -36,9 +62,9 @@ class Sessions:
 
     def cover(self, venue: int, ts_ns: int) -> None:
         """Make the venue's boundaries reach at least a year to both sides of `ts_ns`."""
-        start = ts_ns // YEAR_NS * YEAR_NS
+        start = min(max(ts_ns // YEAR_NS * YEAR_NS, EARLIEST_NS), LATEST_NS - YEAR_NS)
         lo, hi = self._ranges[venue]
-        wanted = (start - YEAR_NS, start + 2 * YEAR_NS)
+        wanted = (max(start - YEAR_NS, EARLIEST_NS), min(start + 2 * YEAR_NS, LATEST_NS))
         self._ranges[venue] = wanted if lo == hi else (min(lo, wanted[0]), max(hi, wanted[1]))
         self._build()
 
@@ -47,8 +73,10 @@ class Sessions:
         for venue, (lo, hi) in zip(self.venues, self._ranges, strict=True):
             if not venue_info(venue).calendar:
                 s, p = np.array([-FOREVER_NS, FOREVER_NS], np.int64), np.array([4, 4], np.int8)
+            elif hi > lo:
+                s, p = _closing(venue, lo, hi)
             else:
-                s, p = boundaries(venue, lo, hi) if hi > lo else (np.array([0], np.int64), np.array([0], np.int8))
+                s, p = np.array([0], np.int64), np.array([0], np.int8)
             starts.append(s.astype(np.int64))
             phases.append(p.astype(np.int64))
             at.append(at[-1] + len(s))
@@ -105,22 +133,22 @@ class SymbolTable:
         """Key and bytes of every row that changed since the last call."""
         for at in np.flatnonzero(self.dirty[: len(self.instruments)]):
             name = self.instruments[at]
-            yield f"{name.venue}|{name.symbol}|hot", self.hot[at].tobytes()
+            yield _key(name, "hot"), self.hot[at].tobytes()
             if self.dirty[at] & 2:
-                yield f"{name.venue}|{name.symbol}|cold", self.cold[at].tobytes()
+                yield _key(name, "cold"), self.cold[at].tobytes()
         self.dirty[:] = 0
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take rows from the store, in their order. GiveUpError where a row has another layout: rebuild from the
         tape."""
         for key, data in rows:
-            venue, symbol, part = key.split("|")
+            instrument, part = _read_key(key)
             table: NDArray[Any] = self.hot if part == "hot" else self.cold
             if len(data) != table.dtype.itemsize or int.from_bytes(data[:8], "little") != LAYOUT:
                 raise GiveUpError(
                     f"state row {key!r} ({len(data)} bytes) has another layout than this version's"
                     f" ({table.dtype.itemsize} bytes, number {LAYOUT}); it must be rebuilt from the tape"
                 )
-            at = self.slot(Instrument(venue, symbol))
+            at = self.slot(instrument)
             table = self.hot if part == "hot" else self.cold
             table[at] = np.frombuffer(data, table.dtype)[0]
