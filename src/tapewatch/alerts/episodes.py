@@ -66,6 +66,8 @@ def remember(episode: Row, event: Row) -> None:
     episode.score = event.score
     episode.rarity = event.rarity
     episode.price = event.price
+    episode.origin = event.before
+    episode.calibrated = event.calibrated
     episode.value = event.value
     episode.threshold = event.threshold
     episode.source = event.source
@@ -109,7 +111,6 @@ def absorb(episode: Row, event: Row, act_ns: int) -> int:
     if episode.state == RECOVERING:
         episode.state = FIRING
         episode.revision += 1
-        episode.told = episode.extreme
         return REFIRED
     if worse:
         return WORSENED

@@ -17,10 +17,12 @@ EPISODE = np.dtype(
         ("told", "f8"),  # extreme when somebody was last told
         ("score", "f8"),  # highest so far
         ("rarity", "f8"),
-        ("price", "f8"),  # price, statistic, threshold, scale source and details of the strongest signal
+        ("price", "f8"),  # of the strongest signal: price, what it moved from, statistic, threshold, scale and details
+        ("origin", "f8"),
         ("value", "f8"),
         ("threshold", "f8"),
         ("source", "i8"),
+        ("calibrated", "i8"),
         ("detail", "f8", (DETAILS,)),
         ("signals", "i8"),
         ("confirmed", "i8"),  # 1: normal volume or more stood behind the first signal

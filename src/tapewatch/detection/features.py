@@ -51,7 +51,7 @@ def season_bin(head: Row, event_ns: int) -> int:
     """Half-hour since the phase began (continuous: of the UTC day)."""
     if head.phase == 4:
         return (event_ns // BIN_NS) % 48
-    half_hour: int = min(47, (event_ns - head.phase_from_ns) // BIN_NS)
+    half_hour: int = min(47, max(0, (event_ns - head.phase_from_ns) // BIN_NS))  # a held tick may be older
     return half_hour
 
 
@@ -81,7 +81,7 @@ def take_volume(head: Row, group: Row, event_ns: int, volume: float) -> None:
         head.zeros[phase] += 1
         return
     head.zeros[phase] = 0
-    if phase != 2 and phase != 4:
+    if phase not in (2, 4):
         return
     adjusted = volume / group.volume[phase][season_bin(head, event_ns)]
     n = head.volume_n

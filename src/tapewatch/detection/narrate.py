@@ -113,7 +113,7 @@ class Narrator:
             severity=severity_of(score),
             score=round(score, 2),
             rarity_days=round(rarity, 2) if rarity > 0.0 else None,
-            calibrated=bool(e["calibrated"]) if rarity > 0.0 else True,
+            calibrated=bool(ep["calibrated"]) if rarity > 0.0 else True,
             timestamp=format_rfc3339(ts),
             ts_event_ns=ts,
             onset=format_rfc3339(onset),
@@ -132,7 +132,7 @@ class Narrator:
             statistic=detector.statistic,
             value=value,
             threshold=threshold,
-            margin=value / threshold if threshold else 0.0,
+            margin=abs(value / threshold) if threshold else 0.0,
             signals=int(ep["signals"]),
             market=NO_MARKET,
             message="",
@@ -150,7 +150,7 @@ class Narrator:
             offset=int(e["offset"]),
             timestamp_detection=detected,
         )
-        return msgspec.structs.replace(alert, message=_message(alert, rule, float(ep["price"])))
+        return msgspec.structs.replace(alert, message=_message(alert, rule, float(ep["price"]), float(ep["origin"])))
 
 
 def _state(kind: int, state: int) -> State:
@@ -170,13 +170,13 @@ def _rarity(alert: Alert) -> str:
     return f"; so much happens {often} for such a symbol at this time of day{how}"
 
 
-def _message(alert: Alert, rule: CompiledRule, price: float) -> str:
+def _message(alert: Alert, rule: CompiledRule, price: float, origin: float) -> str:
     """One sentence: what happened against what was expected, how rare, whether the market moved with it, how it went
     on.
 
-    `price` is that of the strongest signal, which the numbers of the sentence belong to.
+    `price` is that of the strongest signal and `origin` what it is measured from: the numbers of the sentence are its.
     """
-    strongest = msgspec.structs.replace(alert, price=price, change_pct=_pct(price, alert.price_before))
+    strongest = msgspec.structs.replace(alert, price=price, price_before=origin, change_pct=_pct(price, origin))
     text = f"{alert.symbol} on {alert.venue} {rule.detector.sentence(strongest)}{_rarity(alert)}"
     if alert.category != "data_quality":
         text += f"; {alert.market}"

@@ -36,6 +36,8 @@ def snapshot(to: Row, ep: Row) -> None:
     to.score = ep.score
     to.rarity = ep.rarity
     to.price = ep.price
+    to.origin = ep.origin
+    to.calibrated = ep.calibrated
     to.value = ep.value
     to.threshold = ep.threshold
     to.source = ep.source
@@ -127,10 +129,13 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
     if kind == FIRED:
         start(ep, cold.incidents, common, event, confirmed)
         head.open_mask |= 1 << bit
-    elif ep.state != CLOSED and (follow(ep, event.direction, tick.close) or kind == WORSENED):
-        kind = WORSENED if kind == SIGNAL else kind
+    elif ep.state != CLOSED:
+        if follow(ep, event.direction, tick.close) and kind == SIGNAL:
+            kind = WORSENED
         if kind == WORSENED:
-            tell(ep)
+            ep.revision += 1
+        if kind != SIGNAL:
+            ep.told = ep.extreme
     ep.quiet = 0
     ep.last_above_ns = tick.act_ns
     stamp(event, kind, 1, rule, head, tick, where, NO_REASON)

@@ -80,7 +80,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     statistic: str
     value: float
     threshold: float
-    margin: float  # value / threshold
+    margin: float  # |value / threshold|
     signals: int  # signals absorbed so far, this one included
     market: str  # whether the market moved with it; "no market reference" where nobody can tell
     message: str  # one sentence that explains
