@@ -1,6 +1,7 @@
 """Embedded wiring: every store and the pipeline of one process over one data directory (or over memory)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ from tapewatch.model.errors import InputError
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.runtime.pipeline import Pipeline, Sinks
+from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.memory import (
     MemoryAlertStore,
     MemoryCaseStore,
@@ -20,6 +22,7 @@ from tapewatch.stores.memory import (
     MemoryShardStore,
 )
 from tapewatch.stores.parquet import ParquetTickHistory
+from tapewatch.stores.parquet.combined import CombinedBars
 from tapewatch.stores.sqlite import (
     Database,
     SqliteAlertStore,
@@ -84,6 +87,18 @@ def open_on_disk(data_dir: Path, tape: str, now: Callable[[], int]) -> OnDisk:
         history,
     )
     return OnDisk(database, sinks, history)
+
+
+@contextmanager
+def open_for_reading(data_dir: Path, now: Callable[[], int]) -> Iterator[StoreReportSource]:
+    """What reports need of a data directory, which another process may be writing to."""
+    database = Database(data_dir / DATABASE)
+    try:
+        yield StoreReportSource(
+            SqliteAlertStore(database, now), SqliteCaseStore(database), CombinedBars(history_root(data_dir, ""))
+        )
+    finally:
+        database.close()
 
 
 def tape_name(feed: Feed) -> str:

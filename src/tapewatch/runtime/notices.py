@@ -21,8 +21,8 @@ POLL_S = 0.5
 
 
 class Notices:
-    """Reads news after a stored cursor, hands them to the notifier, moves the cursor: a crash between two steps only repeats
-    what the ledger already knows."""
+    """Reads news after a stored cursor, hands them to the notifier, moves the cursor: a crash between two steps only
+    repeats what the ledger already knows."""
 
     def __init__(self, database: Database, alerts: SqliteAlertStore, settings: NotifySettings, now: Callable[[], int]):
         channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))

@@ -6,7 +6,7 @@ from pathlib import Path
 from tapewatch.model.bars import Bars
 from tapewatch.model.errors import InputError
 from tapewatch.reports.formats import FORMATS
-from tapewatch.reports.port import ReportFormat, ReportRequest
+from tapewatch.reports.port import ReportFormat, ReportRequest, ReportSource
 from tapewatch.runtime.pipeline import Sinks
 from tapewatch.runtime.report_source import StoreReportSource
 
@@ -31,10 +31,14 @@ class NoBars:
         return Bars(np.zeros(0, np.int64), none, none, none, none, none)
 
 
-def write_report(path: Path, sinks: Sinks, request: ReportRequest) -> int:
+def source_of(sinks: Sinks) -> ReportSource:
+    """A report's source over a pipeline's stores."""
+    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars())
+
+
+def write_report(path: Path, source: ReportSource, request: ReportRequest) -> int:
     """Render `request` into `path` by way of a temporary file; returns the bytes written."""
     chosen = format_of(path)
-    source = StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars())
     temporary = path.with_name(f".{path.name}.part")
     size = 0
     try:

@@ -20,10 +20,13 @@ class Entry(NamedTuple):
 
 
 ENTRIES: tuple[Entry, ...] = (
+    Entry("demo", f"{_COMMANDS}.demo", "Watch planted anomalies being found in a simulated market.", RUN),
     Entry("serve", f"{_COMMANDS}.serve", "Run everything in one process, with the API, until told to stop.", RUN),
     Entry(
         "replay", f"{_COMMANDS}.replay", "Run historical data through the whole pipeline and show what was found.", RUN
     ),
+    Entry("generate", f"{_COMMANDS}.generate", "Make a market with labelled anomalies, or replay a file.", RUN),
+    Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show and list rule sets.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
     Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),

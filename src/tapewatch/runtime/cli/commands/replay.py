@@ -122,7 +122,7 @@ def _stores(data_dir: Path | None, feed: "CsvFeed", needs_ticks: bool) -> "Itera
 
 def _write(path: Path, sinks: "Sinks") -> None:
     from tapewatch.reports.port import ReportRequest
-    from tapewatch.runtime.reporting import format_of, write_report
+    from tapewatch.runtime.reporting import format_of, source_of, write_report
 
-    size = write_report(path, sinks, ReportRequest(format=format_of(path).name))
+    size = write_report(path, source_of(sinks), ReportRequest(format=format_of(path).name))
     typer.echo(f"report: {path} ({size:,} bytes)", err=True)

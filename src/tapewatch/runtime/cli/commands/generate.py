@@ -1,0 +1,123 @@
+"""`tapewatch generate`."""
+
+import sys
+import time
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, cast
+
+import typer
+
+from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.progress import progress
+
+if TYPE_CHECKING:  # imported where they are used: `generate --help` shall not pay for them
+    from tapewatch.feeds.port import Feed
+    from tapewatch.feeds.simulator import SimulatorConfig
+
+app = command_app()
+TEXTS = ("csv", "jsonl")
+
+
+@app.command()
+def generate(
+    ctx: typer.Context,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to; else standard output.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what was planted, as CSV.")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="Replay this file instead of simulating; may be repeated.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Symbol of a file that names none.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Venue of a file that names none.")] = None,
+    text: Annotated[str, typer.Option("--format", help="csv or jsonl; else by the ending of --out, else csv.")] = "",
+    speed: Annotated[float, typer.Option(min=0, help="Times real time; 0 is as fast as possible.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    stocks: Annotated[int, typer.Option(help="How many stocks.")] = 8,
+    crypto: Annotated[int, typer.Option(help="How many crypto pairs.")] = 4,
+    days: Annotated[int, typer.Option(help="How many days.")] = 5,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2025, 3, 3),  # noqa: DTZ001 - a date
+    trades: Annotated[bool, typer.Option("--trades", help="Trades instead of bars.")] = False,
+    interval: Annotated[str, typer.Option(help="Length of a bar.")] = "1m",
+    clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
+    times: Annotated[float, typer.Option(help="Size of what is planted, against once in 100 symbol-days.")] = 1.5,
+    traps: Annotated[bool, typer.Option("--traps", help="Plant traps too, which must not fire.")] = False,
+) -> None:
+    """Generate a simulated market with planted, labelled anomalies, or replay a historical file at a chosen speed.
+
+    \b
+    Examples:
+      tapewatch generate --days 2 --out market.csv --labels labels.csv
+      tapewatch generate --trades --speed 1 --format jsonl | head
+      tapewatch generate --file TSLA_1min_sample.csv --speed 60
+    """
+    from tapewatch.alerts.labels import ANOMALY_KINDS, TRAP_KINDS
+    from tapewatch.detection.durations import duration_ns
+    from tapewatch.feeds.simulator import Plan, SimulatorConfig
+    from tapewatch.model.errors import InputError
+
+    kinds = (*ANOMALY_KINDS, *TRAP_KINDS) if traps else ANOMALY_KINDS
+    config = SimulatorConfig(
+        seed=seed,
+        stocks=stocks,
+        crypto=crypto,
+        start=start.date(),
+        days=days,
+        mode="trades" if trades else "bars",
+        interval_s=duration_ns(interval) // 10**9,
+        plan=None if clean else Plan(kinds=kinds, times=(times, times)),
+    )
+    if labels is not None and (file or clean):
+        raise InputError("--labels tells what was planted: it goes with neither --file nor --clean")
+    chosen = text or ("jsonl" if out is not None and out.suffix in {".jsonl", ".json", ".ndjson"} else "csv")
+    if chosen not in TEXTS:
+        raise InputError(f"--format {chosen!r} is not known; write csv or jsonl")
+    if labels is not None:
+        _write_labels(config, labels)
+    with ExitStack() as stack:
+        target = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer
+        feed = None
+        if file:
+            feed = _file_feed(ctx, file, symbol, venue)
+        written = _write(config, feed, target, cast(Literal["csv", "jsonl"], chosen), speed)
+    typer.echo(f"{written:,} records" + (f" in {out}" if out is not None else ""), err=True)
+
+
+def _file_feed(ctx: typer.Context, files: list[str], symbol: str | None, venue: str | None) -> "Feed":
+    from tapewatch.runtime.config.layers import Flag
+    from tapewatch.runtime.feeds import open_feed, with_sources
+
+    flags = [Flag("--symbol", "feed.symbol", symbol), Flag("--venue", "feed.venue", venue)]
+    return open_feed(with_sources(state_of(ctx).load(flags).settings.feed, files, {}))
+
+
+def _write(
+    config: "SimulatorConfig", feed: "Feed | None", target: BinaryIO, text: Literal["csv", "jsonl"], speed: float
+) -> int:
+    from tapewatch.feeds.paced import paced
+    from tapewatch.feeds.simulator import frames, market
+    from tapewatch.feeds.writers import tick_frame, write_ticks
+
+    with progress("Generating", unit="records", quiet=target is sys.stdout.buffer) as advance:
+        done = 0
+
+        def told(total: int) -> None:
+            nonlocal done
+            advance(total - done)
+            done = total
+            target.flush()
+
+        if feed is None and not speed:
+            return write_ticks(frames(config), target, text, told)
+        source = paced(feed or market(config), speed or None, time.monotonic_ns, time.sleep)
+        return write_ticks((tick_frame(batch.ticks) for batch in source.batches(0)), target, text, told)
+
+
+def _write_labels(config: "SimulatorConfig", path: Path) -> None:
+    from tapewatch.feeds.simulator import labels
+    from tapewatch.feeds.writers import write_labels
+
+    with path.open("wb") as out:
+        write_labels(labels(config), out)
