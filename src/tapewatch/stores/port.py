@@ -25,7 +25,7 @@ OutboxKind = Literal["signal", "alert", "dead", "audit"]
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """One row of a shard's state. `key` is opaque to the store: `VENUE|SYMBOL|part`, or `*|part` for the shard's own."""
+    """One row of a shard's state. `key` is opaque: `VENUE|SYMBOL|part`, or `*|part` for the shard's own."""
 
     key: str
     data: bytes

@@ -11,8 +11,8 @@ from tapewatch.stores.parquet.reader import ParquetTickReader
 
 
 class CombinedBars:
-    """Bars from every tape below `root` (one directory a tape), read-only; where two tapes have a bar of the same start, the
-    one of the tape that comes last by name is given."""
+    """Bars from every tape below `root` (one directory a tape), read-only; where two tapes have a bar of the same
+    start, the one of the tape that comes last by name is given."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
