@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tapewatch.alerts.labels import Label
-from tapewatch.alerts.scorecard import Matching, Scorecard, score
+from tapewatch.alerts.scorecard import Matching, Rate, Scorecard, score
 from tapewatch.feeds.paced import paced
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, instruments, labels, market
 from tapewatch.model.alerts import Alert
@@ -119,11 +120,21 @@ class _View:
         head = Text.assemble(
             ("market time ", "dim"), (event, "bold"), ("   records ", "dim"), f"{progress.records:,}",
             ("   per second ", "dim"), f"{progress.records / took:,.0f}", ("   open incidents ", "dim"),
-            (str(len(still_open)), "bold yellow"), ("   found ", "dim"),
-            (f"{card.recall.successes}", "bold green"), f" of {card.recall.trials} planted",
+            (str(len(still_open)), "bold yellow"), ("\nfound ", "dim"), (f"{card.recall.successes}", "bold green"),
+            f" of {card.recall.trials} planted", ("   recall ", "dim"), _rate(card.recall), ("   precision ", "dim"),
+            _rate(card.precision), ("   median delay ", "dim"), _delay(card),
         )  # fmt: skip
         symbols = len(instruments(self.config))
         return Group(Panel(head, title=f"tapewatch demo: {symbols} symbols"), _latest(alerts[-SHOWN:]))
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.value:.2f}" if rate.trials else "-"
+
+
+def _delay(card: Scorecard) -> str:
+    delays = [delay for row in card.classes for delay in row.delays_s]
+    return f"{median(delays):+.0f} s" if delays else "-"
 
 
 def _latest(alerts: Sequence[Alert]) -> Table:
