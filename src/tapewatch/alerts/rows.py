@@ -53,6 +53,7 @@ COMMON = np.dtype(
         ("from_ns", "i8"),
         ("until_ns", "i8"),
         ("rule", "i8"),
+        ("details", "i8"),  # how many details its detector states
     ],
     align=True,
 )

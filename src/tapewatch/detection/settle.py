@@ -117,6 +117,8 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
     event.event_ns = tick.event_ns
     event.k = where[3]
     event.price = tick.close
+    for j in range(common.details, DETAILS):  # the place in the buffer has been used before
+        event.detail[j] = 0.0
     confirmed = 1 if tick.known and tick.volume >= tick.normal_volume else 0
     if common.each:
         kind = FIRED
