@@ -105,18 +105,21 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
     if verdict != OK:
         return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v,
                      side, verdict)
-    held = head.held
-    if held.kind != OK:
-        said = judge_held(held, head.close, c, act_ns)
+    if head.held_n:
+        said = judge_held(head, c, act_ns)
         if said == WAIT:
+            hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
             return m
         verdict = OK
         if said == DISCARD:
-            verdict = OFF_SCALE if held.kind == OFF_SCALE else REVERTED
-        held.kind = OK
-        there = (where[0], held.offset, where[2], held.k)
-        m = visit(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
-                  held.interval_ns, dt_ns, held.open, held.high, held.low, held.close, held.volume, side, verdict)
+            verdict = OFF_SCALE if head.held_kind == OFF_SCALE else REVERTED
+        waited = head.held_n
+        head.held_n = 0
+        for j in range(waited):
+            held = head.held[j]
+            there = (where[0], held.offset, where[2], held.k)
+            m = visit(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
+                      held.interval_ns, held.dt_ns, held.open, held.high, held.low, held.close, held.volume, side, verdict)
     if head.close > 0.0 and not is_gap(head, interval_ns, act_ns):
         thin = head.phase == 1 or head.phase == 3 or head.phase == 0 or not volume_known(head)
         step = tick_size(head, group)
@@ -126,7 +129,8 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
             sigma, source = sigma_now(head, group, interval_ns, event_ns, step)
         kind = suspicious(c, head.close, thin, params.p{q}.jump, params.p{q}.off_scale, sigma, step)
         if kind != OK:
-            hold(held, kind, event_ns, interval_ns, where[3], where[1], o, h, lo, c, v)
+            head.held_kind = kind
+            hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
             return m
     return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, OK)
 """
@@ -267,10 +271,10 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
         parts.append(SCREEN.format(q=quarantine[0]))
     parts.append(
         RUN.format(
-            margin=16 * len(detectors) + 32,
+            margin=20 * len(detectors) + 32,
             future=future,
             entry="screen" if quarantine else "visit",
-            verdict="" if quarantine else ", OK",
+            verdict="" if quarantine else ", impossible(op[i], hi[i], lo[i], cl[i])",
         )
     )
     return "".join(parts)

@@ -22,10 +22,9 @@ RECENT_GRID_NS = 20_000_000_000
 
 HELD = np.dtype(
     [
-        ("kind", "i8"),  # 0 nothing held, else a verdict code
-        ("seen", "i8"),  # ticks since, that one not counted
         ("event_ns", "i8"),
         ("interval_ns", "i8"),
+        ("dt_ns", "i8"),  # since the tick before it
         ("k", "i8"),
         ("offset", "i8"),
         ("open", "f8"),
@@ -37,6 +36,9 @@ HELD = np.dtype(
     align=True,
 )
 """A tick in quarantine: it waits for the next ticks to say whether it was real."""
+
+HOLDS = 3
+"""Ticks that may wait at once: the first, and those after it that do not yet tell."""
 
 SCALE = np.dtype([("fast", "f8"), ("slow", "f8"), ("n", "i8")], align=True)
 """Exponentially weighted mean absolute log return of one phase, by a fast and a slow memory."""
@@ -71,7 +73,9 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("volume", "f8"),  # exponentially weighted seasonally adjusted volume
             ("volume_dev", "f8"),  # the same of its absolute log deviation
             ("volume_n", "i8"),
-            ("held", HELD),
+            ("held_kind", "i8"),  # why the first of them is held, a verdict code
+            ("held_n", "i8"),  # how many are held
+            ("held", HELD, (HOLDS,)),
             ("recent_n", "i8"),
             ("recent_ns", "i8", (RECENT,)),
             ("recent_close", "f8", (RECENT,)),

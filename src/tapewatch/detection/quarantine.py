@@ -4,13 +4,13 @@ import math
 
 from tapewatch.alerts.codes import codes
 from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.detection.layout import HOLDS
 from tapewatch.model.times import MINUTE_NS
 
 OK, NOT_POSITIVE, CROSSED, OFF_SCALE, REVERTED, AHEAD, JUMP = codes(7)
 """Verdicts; JUMP is held and not yet one."""
 
 WAIT, RELEASE, DISCARD = codes(3)
-PENDING_TICKS = 3
 PENDING_NS = 3 * MINUTE_NS
 CONFIRM_OFF_SCALE = 2  # ticks at the new level after the first: three in a row
 BACK = 0.2  # of the jump left: 80 % reverted
@@ -45,10 +45,10 @@ def suspicious(
 
 @compiled
 def hold(
-    held: Row,
-    kind: int,
+    head: Row,
     event_ns: int,
     interval_ns: int,
+    dt_ns: int,
     k: int,
     offset: int,
     o: float,
@@ -57,11 +57,12 @@ def hold(
     c: float,
     v: float,
 ) -> None:
-    """Put a tick into quarantine."""
-    held.kind = kind
-    held.seen = 0
+    """Put a tick into quarantine, behind those that wait there."""
+    held = head.held[head.held_n]
+    head.held_n += 1
     held.event_ns = event_ns
     held.interval_ns = interval_ns
+    held.dt_ns = dt_ns
     held.k = k
     held.offset = offset
     held.open = o
@@ -72,18 +73,14 @@ def hold(
 
 
 @compiled
-def judge_held(held: Row, before: float, close: float, act_ns: int) -> int:
-    """What the next tick says of the held one: WAIT, RELEASE (it was real) or DISCARD (it was not)."""
-    held.seen += 1
-    left = (close - before) / (held.close - before)
+def judge_held(head: Row, close: float, act_ns: int) -> int:
+    """What the next tick says of the first held one: WAIT (hold this one too), RELEASE (it was real) or DISCARD (it was
+    not)."""
+    held = head.held[0]
+    left = (close - head.close) / (held.close - head.close)
     if left <= BACK:
         return DISCARD
-    if held.kind == OFF_SCALE:
-        if held.seen >= CONFIRM_OFF_SCALE:
-            return RELEASE
-        return WAIT
-    if left >= 0.5:
-        return RELEASE
-    if held.seen >= PENDING_TICKS or act_ns - (held.event_ns + held.interval_ns) > PENDING_NS:
-        return RELEASE
-    return WAIT
+    if head.held_kind == OFF_SCALE:
+        return RELEASE if head.held_n >= CONFIRM_OFF_SCALE else WAIT
+    late = act_ns - (held.event_ns + held.interval_ns) > PENDING_NS
+    return RELEASE if left >= 0.5 or head.held_n >= HOLDS or late else WAIT
