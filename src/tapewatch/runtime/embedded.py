@@ -13,6 +13,7 @@ from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.holding import DirectoryLock
 from tapewatch.runtime.pipeline import Pipeline, Sinks
 from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.memory import (
@@ -62,11 +63,13 @@ class OnDisk:
     database: Database
     sinks: Sinks
     history: ParquetTickHistory
+    lock: DirectoryLock
 
     def close(self) -> None:
         """Flush and release everything; the directory may then be opened again."""
         self.history.close()
         self.database.close()
+        self.lock.release()
 
 
 def history_root(data_dir: Path, tape: str) -> Path:
@@ -75,8 +78,13 @@ def history_root(data_dir: Path, tape: str) -> Path:
 
 
 def open_on_disk(data_dir: Path, tape: str, now: Callable[[], int]) -> OnDisk:
-    """Open (or make) the stores of a data directory. RetryableError or GiveUpError where another process holds it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    """Open (or make) the stores of a data directory. RetryableError where another process writes to it, InputError
+    where it cannot be a directory."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = DirectoryLock(data_dir)
+    except OSError as error:
+        raise InputError(f"data directory {data_dir}: {error.strerror}") from None
     database = Database(data_dir / DATABASE)
     history = ParquetTickHistory(history_root(data_dir, tape))
     sinks = Sinks(
@@ -86,7 +94,7 @@ def open_on_disk(data_dir: Path, tape: str, now: Callable[[], int]) -> OnDisk:
         SqliteDeadLetterStore(database, now),
         history,
     )
-    return OnDisk(database, sinks, history)
+    return OnDisk(database, sinks, history, lock)
 
 
 @contextmanager
@@ -103,7 +111,7 @@ def open_for_reading(data_dir: Path, now: Callable[[], int]) -> Iterator[StoreRe
 
 def tape_name(feed: Feed) -> str:
     """A short name for a feed's content: of its shard and of its history's folder."""
-    return feed.identity[:16] or "unnamed"
+    return feed.identity.rpartition(":")[2][:16] or "unnamed"
 
 
 def make_pipeline(

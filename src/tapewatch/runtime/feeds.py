@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -45,8 +46,17 @@ def with_sources(settings: FeedSettings, sources: list[str], mapping: dict[str, 
     return msgspec.structs.replace(settings, sources=tuple(sources), mapping=mapping or settings.mapping)
 
 
-def open_source(settings: FeedSettings, data_dir: Path, *, simulate: bool = False) -> Feed | None:
-    """The feed that `serve` watches: files, standard input by way of a segment file, a simulated market, or none."""
+def _never() -> bool:
+    return False
+
+
+def open_source(
+    settings: FeedSettings, data_dir: Path, *, simulate: bool = False, stopped: Callable[[], bool] = _never
+) -> Feed | None:
+    """The feed that `serve` watches: files, standard input by way of a segment file, a simulated market, or none.
+
+    A feed that waits for more to come ends when `stopped` says so.
+    """
     if simulate:
         return market(SimulatorConfig())
     if not settings.sources:
@@ -54,11 +64,12 @@ def open_source(settings: FeedSettings, data_dir: Path, *, simulate: bool = Fals
     feed = open_feed(settings)
     if feed.identity:
         return feed
-    return recorded(feed, data_dir)
+    return recorded(feed, data_dir, stopped)
 
 
-def recorded(feed: Feed, data_dir: Path) -> Feed:
-    """A feed that cannot be read again, appended to a segment file first, and read from there."""
+def recorded(feed: Feed, data_dir: Path, stopped: Callable[[], bool] = _never) -> Feed:
+    """A feed that cannot be read again, appended to a segment file first, and read from there until it has ended or
+    `stopped` says so."""
     data_dir.mkdir(parents=True, exist_ok=True)
     tape = SegmentTape(data_dir / "tape.segment", lambda: os.urandom(16))
     ended = threading.Event()
@@ -74,4 +85,4 @@ def recorded(feed: Feed, data_dir: Path) -> Feed:
 
     threading.Thread(target=append, name="record", daemon=True).start()
     decoder = JsonDecoder(CodecSettings(source="tape.segment", zone_of=lambda venue: venue_info(venue).zone))
-    return TapeFeed(tape, decoder, ended=ended.is_set, pause=lambda: time.sleep(PAUSE_S))
+    return TapeFeed(tape, decoder, ended=lambda: ended.is_set() or stopped(), pause=lambda: time.sleep(PAUSE_S))

@@ -24,6 +24,7 @@ from tapewatch.runtime.embedded import (
     open_on_disk,
     tape_name,
 )
+from tapewatch.runtime.holding import listen
 from tapewatch.runtime.metrics import EmbeddedMetrics, status_of
 from tapewatch.runtime.notices import Notices
 from tapewatch.runtime.pipeline import Pipeline, Progress
@@ -54,7 +55,7 @@ class ServedHistory:
 
 @dataclass(slots=True)
 class _State:
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event
     failed: list[BaseException] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
     feeding: bool = False
@@ -63,9 +64,16 @@ class _State:
 class EmbeddedServer:
     """`run` blocks until SIGTERM, SIGINT or `stop()`; then what was read is committed, and everything is closed."""
 
-    def __init__(self, settings: Settings, feed: Feed | None, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        feed: Feed | None,
+        now: Callable[[], int] = time.time_ns,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """`stop` is set when the server is told to stop: for feeds that wait for what comes next."""
         self._settings, self._feed, self._now = settings, feed, now
-        self._state = _State()
+        self._state = _State(stop or threading.Event())
         self._stores = open_on_disk(settings.data_dir, tape_name(feed) if feed else "none", now)
         self._alerts = self._stores.sinks.alerts
         assert isinstance(self._alerts, SqliteAlertStore)
@@ -76,6 +84,13 @@ class EmbeddedServer:
         self._pipeline: Pipeline | None = None
         self._app = create_app(self._deps())
         self.api = ApiServer(self._app, settings.api)
+        self._listener = listen(settings.api.host, settings.api.port)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, with the port that the system chose where the settings leave it the choice."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def stop(self) -> None:
         """End `run`, from any thread or a signal handler."""
@@ -85,24 +100,24 @@ class EmbeddedServer:
     def run(self) -> None:
         """Start every part, serve until stopped, end every part; raise what ended the feed, if an error did."""
         state = self._state
-        self._start("notices", self._notices.run)
-        self._start("notify", self._notices.notifier.run)
-        self._start("reports", self._reports.tasks.run)
-        self._start("schedules", self._reports.scheduler.run)
-        self._start("retention", self._retain)
-        if self._feed is not None:
-            self._start("feed", self._run_feed)
         previous = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self.api.run()
+            self._start("notices", self._notices.run)
+            self._start("notify", self._notices.notifier.run)
+            self._start("reports", self._reports.tasks.run)
+            self._start("schedules", self._reports.scheduler.run)
+            self._start("retention", self._retain)
+            if self._feed is not None:
+                self._start("feed", self._run_feed)
+            self.api.run(sockets=[self._listener])
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
             state.stop.set()
             self._notices.wake()
             for thread in state.threads:
                 thread.join()
             self._stores.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
         if state.failed:
             raise state.failed[0]
 

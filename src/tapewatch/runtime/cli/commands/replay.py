@@ -55,6 +55,7 @@ def replay(
       tapewatch replay TSLA_1min_sample.csv --preset prototype --report out.pdf
     """
     from tapewatch.feeds.csv_settings import parse_mapping
+    from tapewatch.model.errors import InputError
     from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.feeds import open_feed, with_sources
     from tapewatch.runtime.reporting import format_of
@@ -71,6 +72,8 @@ def replay(
     if report is not None:
         format_of(report)
     feed = open_feed(with_sources(settings.feed, sources, parse_mapping(mapping) if mapping else {}))
+    if data_dir is not None and not feed.identity:
+        raise InputError("standard input cannot be gone on with later: save it to a file, or leave out --data-dir")
     for name, first in feed.default_venues.items():
         typer.echo(f"no venue given for {first} and others: taken as {name} (--venue says otherwise)", err=True)
     with _stores(data_dir, feed, report is not None) as sinks:

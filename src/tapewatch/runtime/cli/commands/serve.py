@@ -1,5 +1,6 @@
 """`tapewatch serve`."""
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -55,8 +56,8 @@ def serve(
     settings = state_of(ctx).load([Flag(f"--{name}", key, value) for name, (key, value) in flags.items()]).settings
     configure_logging(settings.logging, secrets=secrets_in(settings))
     feed_settings = with_sources(settings.feed, sources, {}) if sources else settings.feed
-    server = EmbeddedServer(settings, open_source(feed_settings, settings.data_dir, simulate=simulate))
-    typer.echo(
-        f"tapewatch serves http://{settings.api.host}:{settings.api.port} (API: /docs, metrics: /metrics)", err=True
-    )
+    stop = threading.Event()
+    feed = open_source(feed_settings, settings.data_dir, simulate=simulate, stopped=stop.is_set)
+    server = EmbeddedServer(settings, feed, stop=stop)
+    typer.echo(f"tapewatch serves {server.address} (API: /docs, metrics: /metrics)", err=True)
     server.run()
