@@ -17,7 +17,7 @@ setup: ## Create .venv with everything from the lock file
 	  $(PY) -m venv .venv && .venv/bin/pip install -q uv \
 	    || { echo "could not bring uv into .venv: is the venv module there (Debian: apt-get install python3-venv), and a package index in reach?"; exit 1; }; \
 	fi
-	@$(UV) sync --frozen -q
+	@$(UV) sync --frozen -q --all-extras
 
 .PHONY: demo
 demo: setup ## Watch tapewatch find planted anomalies in a simulated market
