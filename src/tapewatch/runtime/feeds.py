@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from tapewatch.detection.calendars import venue_info
 from tapewatch.detection.durations import duration_ns
 from tapewatch.feeds.csv import CsvFeed, open_csv
+from tapewatch.feeds.csv_blocks import STDIN
 from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import SimulatorConfig, market
@@ -38,7 +40,17 @@ def csv_settings(settings: FeedSettings) -> CsvSettings:
 
 def open_feed(settings: FeedSettings) -> CsvFeed:
     """The feed over `settings.sources`; InputError names what is missing or cannot be read."""
-    return open_csv(settings.sources, csv_settings(settings), zone_of=lambda venue: venue_info(venue).zone)
+    return open_csv(
+        settings.sources,
+        csv_settings(settings),
+        zone_of=lambda venue: venue_info(venue).zone,
+        stdin=_stdin() if STDIN in settings.sources else None,
+    )
+
+
+def _stdin() -> BinaryIO:
+    """Standard input without Python's buffer: a thread that waits in that one at the end aborts the process."""
+    return open(0, "rb", buffering=0, closefd=False)
 
 
 def with_sources(settings: FeedSettings, sources: list[str], mapping: dict[str, str]) -> FeedSettings:

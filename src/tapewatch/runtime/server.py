@@ -148,7 +148,8 @@ class EmbeddedServer:
         self._state.feeding = True
         self._pipeline.run(feed, self._settings.engine.batch_ticks, stop)
         self._state.feeding = False
-        _log.info("the feed has ended; still serving")
+        if not stop.is_set():
+            _log.info("the feed has ended; still serving")
 
     def _on_alerts(self) -> None:
         self._notices.wake()
