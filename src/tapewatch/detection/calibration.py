@@ -28,7 +28,7 @@ class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One group of symbols. Profiles are by phase name, 48 half-hours each; a missing one is flat."""
+    """One group of symbols. Profiles are by phase name, 48 bins each (`features.season_bin`); a missing one is flat."""
 
     tails: dict[str, Tail]
     phase_ratio: dict[str, float]

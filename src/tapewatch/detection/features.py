@@ -47,22 +47,39 @@ def tick_size(head: Row, group: Row) -> float:
 
 
 @compiled
-def season_bin(head: Row, event_ns: int) -> int:
-    """Half-hour since the phase began (continuous: of the UTC day)."""
-    if head.phase == 4:
-        return (event_ns // BIN_NS) % 48
-    half_hour: int = min(47, max(0, (event_ns - head.phase_from_ns) // BIN_NS))  # a held tick may be older
+def profile_bin(phase: int, from_ns: int, until_ns: int, at_ns: int) -> int:
+    """Which of a profile's 48 bins the time `at_ns` (a bar: its middle) falls into, in a phase of [from_ns, until_ns).
+
+    Continuous: the half-hour of the UTC day. Else 4 to 44 are half-hours since the phase began, but the first of them
+    is 0 to 3 (the first minute, to 5, 15 and 30 minutes), and the phase's last 15, 5 and 1 minutes are 45 to 47: an
+    auction's volume and volatility last for minutes, and a mean over the half-hour would tell them too low.
+    """
+    if phase == 4:
+        return (at_ns // BIN_NS) % 48
+    since = max(0, at_ns - from_ns)  # a held tick may be older than its phase
+    left = until_ns - at_ns
+    if left <= 15 * MINUTE_NS:
+        return 47 if left <= MINUTE_NS else (46 if left <= 5 * MINUTE_NS else 45)
+    if since < BIN_NS:
+        return int(since >= MINUTE_NS) + int(since >= 5 * MINUTE_NS) + int(since >= 15 * MINUTE_NS)
+    half_hour: int = min(44, 3 + since // BIN_NS)
     return half_hour
 
 
 @compiled
-def sigma_now(head: Row, group: Row, interval_ns: int, event_ns: int, step: float) -> tuple[float, int]:
+def season_bin(head: Row, at_ns: int) -> int:
+    """The bin of `at_ns` in the phase that the symbol is in."""
+    return profile_bin(head.phase, head.phase_from_ns, head.phase_until_ns, at_ns)
+
+
+@compiled
+def sigma_now(head: Row, group: Row, interval_ns: int, at_ns: int, step: float) -> tuple[float, int]:
     """(sigma, source) of a return over one bar now; the group's scale is of a minute and is stretched to the bar."""
     floor = 0.5 * step / head.close
     sigma, source = sigma_of(head.scale, group, head.phase, floor)
     if source == 3:
         sigma *= math.sqrt(max(interval_ns, 1) / MINUTE_NS)
-    return max(sigma * group.vol[head.phase][season_bin(head, event_ns)], floor), source
+    return max(sigma * group.vol[head.phase][season_bin(head, at_ns)], floor), source
 
 
 @compiled
@@ -73,7 +90,7 @@ def volume_known(head: Row) -> bool:
 
 
 @compiled
-def take_volume(head: Row, group: Row, event_ns: int, volume: float) -> None:
+def take_volume(head: Row, group: Row, at_ns: int, volume: float) -> None:
     """Learn a volume: known or not by phase; mean and log deviation where it is the regular session's."""
     phase = head.phase
     head.phase_n[phase] += 1
@@ -83,7 +100,7 @@ def take_volume(head: Row, group: Row, event_ns: int, volume: float) -> None:
     head.zeros[phase] = 0
     if phase not in (2, 4):
         return
-    adjusted = volume / group.volume[phase][season_bin(head, event_ns)]
+    adjusted = volume / group.volume[phase][season_bin(head, at_ns)]
     n = head.volume_n
     weight = max(1.0 / (n + 1.0), VOLUME_WEIGHT)
     if n >= 20:
@@ -95,9 +112,9 @@ def take_volume(head: Row, group: Row, event_ns: int, volume: float) -> None:
 
 
 @compiled
-def take_scale(head: Row, group: Row, ret: float, event_ns: int, step: float) -> None:
+def take_scale(head: Row, group: Row, ret: float, at_ns: int, step: float) -> None:
     """Learn a return into its phase's scale, seasonally adjusted and clipped."""
-    factor = group.vol[head.phase][season_bin(head, event_ns)]
+    factor = group.vol[head.phase][season_bin(head, at_ns)]
     learn(head.scale[head.phase], abs(ret) / factor, 0.5 * step / head.close)
 
 

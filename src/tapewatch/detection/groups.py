@@ -6,7 +6,7 @@ from tapewatch.detection.layout import PHASES
 from tapewatch.detection.stats.tail import TAIL
 
 BINS = 48
-"""Half-hours of a day (continuous) or of a phase (from its start)."""
+"""Of a profile: `features.season_bin` tells which is which."""
 
 GROUP = np.dtype(
     [

@@ -36,6 +36,7 @@ def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inter
     step = 0.0
     known = 0
     normal = math.nan
+    middle_ns = event_ns + interval_ns // 2
     if head.close > 0.0:
         fresh = 1 if is_gap(head, interval_ns, act_ns) else 0
         step = tick_size(head, group)
@@ -126,7 +127,7 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
         sigma = math.nan
         source = 0
         if thin and interval_ns > 0:
-            sigma, source = sigma_now(head, group, interval_ns, event_ns, step)
+            sigma, source = sigma_now(head, group, interval_ns, event_ns + interval_ns // 2, step)
         kind = suspicious(c, head.close, thin, params.p{q}.jump, params.p{q}.off_scale, sigma, step)
         if kind != OK:
             head.held_kind = kind
@@ -242,16 +243,16 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
             parts.append(f"from {d.due.__module__} import {d.due.__name__} as due_{i}\n")
     volume = bool(on & {"volume", "quarantine"})
     scale_1 = "elif interval_ns > 0:\n                ret = scaled_return(head, c, interval_ns, act_ns)\n"
-    scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, event_ns, step)"
+    scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, event_ns + interval_ns // 2, step)"
     volume_1 = "known = 1 if volume_known(head) else 0\n"
-    volume_1 += "    normal = head.volume * group.volume[head.phase][season_bin(head, event_ns)] if head.volume_n > 0 else math.nan"
-    scale_2 = "if fresh == 0 and interval_ns > 0:\n            take_scale(head, group, ret, event_ns, step)"
+    volume_1 += "    normal = head.volume * group.volume[head.phase][season_bin(head, middle_ns)] if head.volume_n > 0 else math.nan"
+    scale_2 = "if fresh == 0 and interval_ns > 0:\n            take_scale(head, group, ret, middle_ns, step)"
     parts.append(
         VISIT.format(
             scale_1=scale_1 if "scale" in on else "",
             scale_2=scale_2 if "scale" in on else "",
             volume_1=volume_1 if volume else "",
-            volume_2="take_volume(head, group, event_ns, v)" if volume else "head.phase_n[head.phase] += 1",
+            volume_2="take_volume(head, group, middle_ns, v)" if volume else "head.phase_n[head.phase] += 1",
             recent="take_recent(head, c, act_ns)",
             rules=_rules(detectors),
         )

@@ -1,0 +1,58 @@
+"""A history as arrays: what calibration is made from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapewatch.detection.calendars import boundaries
+from tapewatch.detection.features import profile_bin
+from tapewatch.model.instruments import Instrument
+from tapewatch.model.ticks import Kind, TickBatch
+from tapewatch.model.times import DAY_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars of one symbol in time order, one a stamp, with the phase, the profile's bin and the day of each."""
+
+    instrument: Instrument
+    ts_ns: NDArray[np.int64]
+    interval_ns: NDArray[np.int64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    phase: NDArray[np.int8]
+    phase_from_ns: NDArray[np.int64]
+    bin: NDArray[np.int64]
+
+    def days(self) -> NDArray[np.int64]:
+        """The UTC day of each bar."""
+        return self.ts_ns // DAY_NS
+
+
+def bars_of(batches: Iterable[TickBatch]) -> list[Bars]:
+    """The bars in a tape, by symbol; records that are late, doubled, trades or without a price are left out."""
+    found: dict[Instrument, list[tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
+    for batch in batches:
+        for at, instrument in enumerate(batch.symbols):
+            keep = np.flatnonzero((batch.symbol_id == at) & (batch.kind == Kind.BAR) & (batch.close > 0.0))
+            if keep.size:
+                times = np.stack([batch.ts_event_ns[keep], batch.interval_ns[keep]])
+                found.setdefault(instrument, []).append((times, np.stack([batch.close[keep], batch.volume[keep]])))
+    return [
+        _bars(i, np.concatenate([p[0] for p in parts], 1), np.concatenate([p[1] for p in parts], 1))
+        for i, parts in sorted(found.items())
+    ]
+
+
+def _bars(instrument: Instrument, times: NDArray[np.int64], values: NDArray[np.float64]) -> Bars:
+    newest = np.maximum.accumulate(times[0])
+    keep = np.concatenate([[True], times[0][1:] > newest[:-1]])
+    (ts_ns, interval_ns), (close, volume) = times[:, keep], values[:, keep]
+    starts, phases = boundaries(instrument.venue, int(ts_ns[0]), int(ts_ns[-1]) + 7 * DAY_NS)
+    at = np.searchsorted(starts, ts_ns, "right") - 1
+    ends = np.append(starts[1:], np.iinfo(np.int64).max)
+    middle = ts_ns + interval_ns // 2
+    bins = np.fromiter(map(profile_bin, phases[at], starts[at], ends[at], middle), np.int64, ts_ns.size)
+    return Bars(instrument, ts_ns, interval_ns, close, volume, phases[at], starts[at], bins)
