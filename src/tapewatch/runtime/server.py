@@ -153,7 +153,8 @@ class EmbeddedServer:
 
     def _on_alerts(self) -> None:
         self._notices.wake()
-        self._app.state.alert_stream.notify()
+        if not self._state.stop.is_set():  # else its loop may be closed; clients read the rest when they come back
+            self._app.state.alert_stream.notify()
 
     def _retain(self, stop: threading.Event) -> None:
         keep = self._settings.stores
