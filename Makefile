@@ -1,6 +1,8 @@
 # Everything runs through uv; where it is absent, it is brought into .venv with pip.
 UV := $(shell command -v uv 2>/dev/null || echo .venv/bin/uv)
-PY ?= python3
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PY ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 RUN := $(UV) run --frozen
 
 .DEFAULT_GOAL := help
@@ -9,19 +11,25 @@ RUN := $(UV) run --frozen
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+.PHONY: uv
+uv:
+	@[ "$(UV)" != ".venv/bin/uv" ] || [ -x .venv/bin/uv ] || { \
+	  "$(PY)" -c '$(FITS)' 2>/dev/null \
+	    || { echo "tapewatch needs Python 3.11, 3.12 or 3.13, and found none: install one, or name it with PY=/path/to/python3.11"; exit 1; }; \
+	  "$(PY)" -m venv .venv \
+	    || { echo "$(PY) cannot make a virtual environment: its venv module is missing (Debian, Ubuntu: apt-get install python3-venv)"; exit 1; }; \
+	  .venv/bin/python -m pip --disable-pip-version-check install -q uv \
+	    || { echo "could not bring uv into .venv: is a package index in reach?"; exit 1; }; \
+	}
+
 .PHONY: setup
-setup: ## Create .venv with everything from the lock file
-	@if [ "$(UV)" = ".venv/bin/uv" ] && ! [ -x .venv/bin/uv ]; then \
-	  $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	    || { echo "tapewatch needs Python 3.11 or newer as '$(PY)'; set PY=/path/to/python3.11"; exit 1; }; \
-	  $(PY) -m venv .venv && .venv/bin/pip install -q uv \
-	    || { echo "could not bring uv into .venv: is the venv module there (Debian: apt-get install python3-venv), and a package index in reach?"; exit 1; }; \
-	fi
-	@$(UV) sync --frozen -q --all-extras
+setup: uv ## Create .venv with everything from the lock file
+	@$(UV) sync --frozen -q
 
 .PHONY: demo
-demo: setup ## Watch tapewatch find planted anomalies in a simulated market
-	@$(RUN) tapewatch demo
+demo: uv ## Watch tapewatch find planted anomalies in a simulated market
+	@$(UV) sync --frozen -q --no-dev --inexact
+	@$(UV) run --no-sync tapewatch demo
 
 .PHONY: lint
 lint: setup ## Style and one-way imports
@@ -34,11 +42,24 @@ types: setup ## Strict types
 	$(RUN) mypy
 
 .PHONY: test
-test: lint types ## Lint, types, every test
+test: lint types ## Lint, types, every test, coverage of the core
 	$(RUN) pytest -n 2 --dist worksteal
 	bash tests/coverage.sh
+
+.PHONY: quality
+quality: setup ## Measure what the default rules find and what they disturb people with
+	$(RUN) python benchmarks/quality/run.py
 
 .PHONY: format
 format: setup ## Rewrite to the house style
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+.PHONY: docs
+docs: setup ## Write again what is made from the code: the settings' reference, the pictures
+	$(RUN) python tools/make_settings_docs.py
+	$(RUN) python tools/make_pictures.py
+
+.PHONY: build
+build: setup ## Build the wheel and the source archive into dist/
+	$(UV) build
