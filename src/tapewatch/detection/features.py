@@ -122,7 +122,7 @@ def take_scale(head: Row, group: Row, ret: float, at_ns: int, step: float) -> No
 def take_step(head: Row, close: float) -> None:
     """Learn the tick size from the price: the smallest step, over two thousands of ticks in turn."""
     step = abs(close - head.close)
-    if step > 1e-12 * close and (head.step == 0.0 or step < head.step):
+    if head.close > 0.0 and step > 1e-12 * close and (head.step == 0.0 or step < head.step):
         head.step = step
     if head.count % STEP_RENEW == 0:
         head.step_before = head.step
