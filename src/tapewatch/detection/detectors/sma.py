@@ -16,8 +16,8 @@ class Sma(Params, frozen=True, forbid_unknown_fields=True):
     """Deviation in percent of the close from the simple moving average of the last `window` closes, the tick under
     test among them or not; silent until the window is full.
 
-    Source: moving-average envelopes (e.g. Brock, Lakonishok and LeBaron 1992). Cost: about 3 ns. It lags by half its
-    window, so that a steady trend keeps it firing.
+    Source: moving-average envelopes (e.g. Brock, Lakonishok and LeBaron 1992). Cost: about 3 ns. It cannot tell
+    a steady trend from an event: it lags by half its window and keeps firing.
     """
 
     window: int = 20

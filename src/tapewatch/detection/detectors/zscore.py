@@ -16,9 +16,9 @@ from tapewatch.model.errors import InputError
 class ZScore(Params, frozen=True, forbid_unknown_fields=True):
     """z of the close over the last `window` closes (population deviation), the tick under test among them or not.
 
-    With the tick included and n closes, |z| can never pass (n - 1) / sqrt(n) (Shiffler 1988): 3 at n = 11. Fires above
-    `threshold`; below `min_closes` closes, or where the closes do not vary, it is silent. Cost: about 5 ns. It judges
-    price levels, so it fires on every trend and says nothing of rarity.
+    Fires above `threshold`; below `min_closes` closes, or where the closes do not vary, it is silent. Source: control
+    charts (Shewhart 1931); with the tick included and n closes, |z| can never pass (n - 1) / sqrt(n) (Shiffler 1988): 3
+    at n = 11. Cost: about 5 ns. It judges price levels: it cannot tell a trend from an event, nor what is rare.
     """
 
     window: int = 20

@@ -1,0 +1,81 @@
+"""For each detector: a tape on which it fires, one on which it must not, and a trap that looks like the first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tapewatch.model.times import HOUR_NS, MINUTE_NS, parse_rfc3339
+from tests.unit.detection.support import TSLA, Tick, bars, beat, calm
+
+OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
+NEXT_OPEN_NS = parse_rfc3339("2025-04-08T09:30:00-04:00")
+Tape = Callable[[int, float], list[Tick]]
+"""(calm bars before, price) -> ticks."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the check suite needs to know of one detector."""
+
+    warm_up: int  # bars that it needs: with one fewer it is silent on its positive tape
+    positive: Tape
+    negative: Tape
+    trap: Tape
+    trap_is: str
+
+
+def quiet(n: int, price: float) -> list[Tick]:
+    """Nothing happens, though one bar is missing and volume and price do what they always do."""
+    ticks = bars(TSLA, calm(n + 60, price), OPEN_NS)
+    return [*ticks[: n + 30], *ticks[n + 31 :], beat(ticks[-1].act_ns + MINUTE_NS)]
+
+
+def jump(size: float, volume: float = 1000.0) -> Tape:
+    """A bar that moves by `size`, and stays there."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        ticks = bars(TSLA, [*calm(n, price), *[price * (1.0 + size)] * 3], OPEN_NS)
+        return [*ticks[:n], replace(ticks[n], volume=volume), *ticks[n + 1 :]]
+
+    return tape
+
+
+def off_scale(n: int, price: float) -> list[Tick]:
+    return bars(TSLA, [*calm(n, price), price * 10.0, *calm(3, price)], OPEN_NS)
+
+
+def collapse(n: int, price: float) -> list[Tick]:
+    return bars(TSLA, [*calm(n, price), *calm(6, price / 10.0)], OPEN_NS)
+
+
+def silence(n: int, price: float) -> list[Tick]:
+    ticks = bars(TSLA, calm(n, price), OPEN_NS)
+    return [*ticks, beat((ticks[-1].act_ns if ticks else OPEN_NS) + HOUR_NS)]
+
+
+def evening(n: int, price: float) -> list[Tick]:
+    ticks = bars(TSLA, calm(n, price), parse_rfc3339("2025-04-07T16:00:00-04:00") - n * MINUTE_NS)
+    return [*ticks, *(beat(ticks[-1].act_ns + i * HOUR_NS) for i in range(1, 17))]
+
+
+def overnight_gap(n: int, price: float) -> list[Tick]:
+    evening = bars(TSLA, calm(n, price), parse_rfc3339("2025-04-07T16:00:00-04:00") - n * MINUTE_NS)
+    return [*evening, *bars(TSLA, calm(5, price * 1.06), NEXT_OPEN_NS)]
+
+
+def flat_then_a_cent(n: int, price: float) -> list[Tick]:
+    return bars(TSLA, [*[price] * n, price * 1.0001], OPEN_NS)
+
+
+def slow_drift(n: int, price: float) -> list[Tick]:
+    return bars(TSLA, [price * 1.0005**i for i in range(n + 200)], OPEN_NS)
+
+
+CASES = {
+    "zscore": Case(20, jump(0.01), quiet, flat_then_a_cent, "a cent after flat bars: no variation is no deviation"),
+    "sma": Case(20, jump(0.06), quiet, slow_drift, "ten percent, spread over two hundred bars"),
+    "price_move": Case(1, jump(0.035), quiet, overnight_gap, "a gap between two sessions"),
+    "robust_return": Case(1, jump(0.025), quiet, jump(0.005), "rare for the symbol, but half a percent: not material"),
+    "volume_spike": Case(60, jump(0.006, 30_000.0), quiet, jump(0.0, 30_000.0), "volume alone, without a move"),
+    "stale_feed": Case(21, silence, quiet, evening, "a session that ends, and a night"),
+    "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
+}
