@@ -192,7 +192,7 @@ class Pipeline:
             signals = [msgspec.json.decode(e.payload, type=Signal) for e in entries if e.kind == "signal"]
             dead = [msgspec.json.decode(e.payload, type=DeadLetter) for e in entries if e.kind == "dead"]
             for entry in (e for e in entries if e.kind == "audit"):
-                sinks.cases.audit_append(msgspec.json.decode(entry.payload, type=AuditEntry))
+                _append_once(sinks.cases, msgspec.json.decode(entry.payload, type=AuditEntry))
             effects = sinks.alerts.upsert(alerts, signals)
             if dead:
                 sinks.dead_letters.add(dead)
@@ -205,6 +205,16 @@ class Pipeline:
 
 def _moved(head: ShardHead, position: int) -> ShardHead:
     return ShardHead(head.shard, head.incarnation, head.fingerprint, head.epoch, position)
+
+
+def _append_once(cases: CaseStore, entry: AuditEntry) -> None:
+    """The audit only appends: an entry that a crash left in the outbox is looked for first. They are few a subject."""
+    after = 0
+    while page := cases.audit(entry.subject, after, DRAIN):
+        if any(msgspec.structs.replace(known, seq=entry.seq) == entry for known in page):
+            return
+        after = page[-1].seq
+    cases.audit_append(entry)
 
 
 def _outbox(outcome: Outcome, dead: Sequence[DeadLetter], detected: str) -> list[OutboxEntry]:
