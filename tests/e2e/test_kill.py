@@ -58,7 +58,7 @@ def _serve(rng: random.Random, market: Path, data: Path) -> list[str | Path]:
 def _wait_for_a_moment(rng: random.Random, server: Server, data: Path, end: int, number: int) -> None:
     """Every fourth time a moment in the start, else one after some more of the tape was committed."""
     if number % 4 == 3:
-        time.sleep(rng.uniform(0.0, 0.4))
+        time.sleep(rng.uniform(0.0, 1.0))
         return
     goal = position(data) + rng.randrange(1, end // KILLS)
     wait_until(lambda: position(data) >= goal or server.end(0) is not None, 60, "some of the tape to be committed")
