@@ -18,6 +18,7 @@ from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import SimulatorConfig, market
 from tapewatch.model.errors import TapewatchError
+from tapewatch.model.zones import check_zone
 from tapewatch.runtime.config.settings import FeedSettings
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
 from tapewatch.tape.feed import TapeFeed, record
@@ -28,7 +29,9 @@ PAUSE_S = 0.02
 
 
 def csv_settings(settings: FeedSettings) -> CsvSettings:
-    """The part of the settings that CSV files need."""
+    """The part of the settings that CSV files need; InputError for a zone that nobody knows."""
+    if settings.zone is not None:
+        check_zone(settings.zone)
     return CsvSettings(
         symbol=settings.symbol,
         venue=settings.venue,
