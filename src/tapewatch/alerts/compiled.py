@@ -13,5 +13,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Compile for the machine at the first call: IEEE arithmetic (no fastmath), division by zero gives inf or NaN."""
+    """Compile for the machine at the first call: IEEE arithmetic (no fastmath), division by zero gives inf or NaN.
+
+    The function becomes a part of whatever calls it: a tick goes through a dozen of them, and a call would cost more
+    than what most of them do.
+    """
+    return cast(F, njit(error_model="numpy", forceinline=True)(function))
+
+
+def compiled_apart(function: F) -> F:
+    """The same for what few ticks come to: a function of its own, so that the common way stays short."""
     return cast(F, njit(error_model="numpy")(function))

@@ -21,7 +21,7 @@ from tapewatch.alerts.codes import (
     SIGNAL,
     WORSENED,
 )
-from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.alerts.compiled import Row, compiled, compiled_apart
 from tapewatch.alerts.rows import DETAILS
 from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT
 from tapewatch.model.times import MINUTE_NS
@@ -49,7 +49,7 @@ def move(price: float, before: float) -> float:
     return 0.0
 
 
-@compiled
+@compiled_apart
 def join_incident(incidents: Row, episode: Row, category: int, onset_ns: int, onset_k: int) -> None:
     """Name the incident that an alert with this onset belongs to: onsets within 15 minutes are linked."""
     if incidents.onset_ns[category] == 0 or abs(onset_ns - incidents.last_onset_ns[category]) > INCIDENT_NS:
@@ -75,7 +75,7 @@ def remember(episode: Row, event: Row) -> None:
         episode.detail[j] = event.detail[j]
 
 
-@compiled
+@compiled_apart
 def start(episode: Row, incidents: Row, common: Row, event: Row, confirmed: int) -> None:
     """Open an episode with the signal in `event`. The price before and the threshold are frozen."""
     episode.state = FIRING
@@ -94,7 +94,7 @@ def start(episode: Row, incidents: Row, common: Row, event: Row, confirmed: int)
     join_incident(incidents, episode, category, event.event_ns, event.k)
 
 
-@compiled
+@compiled_apart
 def absorb(episode: Row, event: Row, act_ns: int) -> int:
     """Take a signal into its episode, or open one. Returns the kind of event that it makes.
 
@@ -155,7 +155,7 @@ def quiet_enough(episode: Row, common: Row, is_bar: bool, act_ns: int, since_ns:
     return enough
 
 
-@compiled
+@compiled_apart
 def calm(episode: Row, common: Row, is_bar: bool, act_ns: int) -> int:
     """An open episode saw a tick without a signal above half the threshold. Returns RECOVERS, RESOLVED or SIGNAL."""
     episode.quiet += 1

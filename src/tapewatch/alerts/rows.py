@@ -94,3 +94,9 @@ EVENT = np.dtype(
     ],
     align=True,
 )
+
+EVENTS = 1024
+"""How many events a kernel may hand over at once."""
+
+BUFFER = np.dtype([("at", EVENT, (EVENTS,))])
+"""Where a kernel writes events. A record, not an array: Numba counts the references of arrays, at every tick."""

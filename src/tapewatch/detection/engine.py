@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewatch.alerts.codes import NEVER_NS
-from tapewatch.alerts.rows import EVENT
+from tapewatch.alerts.rows import BUFFER
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
@@ -19,8 +19,6 @@ from tapewatch.model.alerts import Alert
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import Fate, TickBatch, make_batch
-
-EVENTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,8 @@ class Engine:
         )
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
         self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late)], np.int64)
-        self._buffer = np.zeros(EVENTS, EVENT).view(np.recarray)
+        self._buffer = np.zeros(1, BUFFER).view(np.recarray)[0]
+        self._events = self._buffer["at"].view(np.recarray)
         self._symbols: tuple[Instrument, ...] = ()
         self._slots = np.zeros(1, np.int64)
         self._narrator = Narrator(rules, self._table.instruments)
@@ -101,7 +100,7 @@ class Engine:
                 self._clock, fates, self._buffer,
             )  # fmt: skip
             if m:
-                found.append(self._buffer[:m].copy())
+                found.append(self._events[:m].copy())
             if at >= n and why == DONE:
                 break
             if why == CALENDAR:
@@ -110,7 +109,7 @@ class Engine:
 
     def _in_order(self, found: list[Any], batch: TickBatch) -> Any:
         if not found:
-            return self._buffer[:0].copy()
+            return self._events[:0].copy()
         events = np.concatenate(found) if len(found) > 1 else found[0]
         # A heartbeat may end things of several symbols: their order must not depend on the order of the rows.
         beats = np.flatnonzero(batch.kind[events["record"]] == 2)

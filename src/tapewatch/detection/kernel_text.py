@@ -26,7 +26,7 @@ from tapewatch.detection.settle import end_session, settle
 
 VISIT = """
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict):
     head = row.head
     fresh = 1
@@ -65,14 +65,21 @@ RULE = """    level = NONE
     if verdict {test} 0 and (mask >> {i}) & 1:
         common = params.c{i}
         if (common.phases >> head.phase) & 1 and common.from_ns <= event_ns and event_ns < common.until_ns:
-            level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out[m])
+            level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out.at[m])
     if level == FIRE or {follow}((head.open_mask >> {bit}) & 3) != 0:
         m = settle(out, m, level, params.c{i}, head, cold, tick, where)
 """
 
-TIMERS = """
+APART = """
 
 @njit(error_model="numpy")
+def visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict):
+    return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict)
+"""
+
+TIMERS = """
+
+@njit(error_model="numpy", forceinline=True)
 def next_deadline(row):
     best = row.head.session_end_ns if row.head.open_mask else NEVER_NS
 {deadlines}
@@ -99,13 +106,13 @@ def timers(row, cold, params, group, mask, out, m, now_ns, record, offset, slot)
 
 SCREEN = """
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side):
     head = row.head
     verdict = impossible(o, h, lo, c)
     if verdict != OK:
-        return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v,
-                     side, verdict)
+        return visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c,
+                           v, side, verdict)
     if head.held_n:
         said = judge_held(head, c, act_ns)
         if said == WAIT:
@@ -119,7 +126,7 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
         for j in range(waited):
             held = head.held[j]
             there = (where[0], held.offset, where[2], held.k)
-            m = visit(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
+            m = visit_apart(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
                       held.interval_ns, held.dt_ns, held.open, held.high, held.low, held.close, held.volume, side, verdict)
     if head.close > 0.0 and not is_gap(head, interval_ns, act_ns):
         thin = head.phase == 1 or head.phase == 3 or head.phase == 0 or not volume_known(head)
@@ -142,7 +149,7 @@ RUN = """
 def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots, venue, masks, group_of, hot, cold, dirty,
         groups, params, bounds_ns, bounds_phase, bounds_at, clock, fates, out):
     m = 0
-    cap = out.shape[0] - {margin}
+    cap = out.at.shape[0] - {margin}
     while i < n:
         if m > cap:
             return i, m, 1
@@ -225,7 +232,7 @@ def _timers(detectors: Sequence[Detector]) -> str:
     for i in timed:
         dues += (
             f"            if row.r{i}.deadline_ns == best:\n"
-            f"                level = due_{i}(row.r{i}, params.p{i}, head, best, out[m])\n"
+            f"                level = due_{i}(row.r{i}, params.p{i}, head, best, out.at[m])\n"
             f"                if level != NONE and (mask >> {i}) & 1:\n"
             f"                    m = settle(out, m, level, params.c{i}, head, cold, tick, where)\n"
         )
@@ -263,12 +270,13 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
         if not quarantine
         else (
             "if fate == FUTURE:\n"
-            "                m = visit(row, cold[slot], params, group, masks[slot], out, m, (i, off[i], slot, TIMER), event_ns, act_ns,\n"
+            "                m = visit_apart(row, cold[slot], params, group, masks[slot], out, m, (i, off[i], slot, TIMER), event_ns, act_ns,\n"
             "                    interval_ns, 0, op[i], hi[i], lo[i], cl[i], volume, side[i], AHEAD)\n"
             "                dirty[slot] = 3"
         )
     )
     if quarantine:
+        parts.append(APART)
         parts.append(SCREEN.format(q=quarantine[0]))
     parts.append(
         RUN.format(

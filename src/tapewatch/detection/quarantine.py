@@ -3,7 +3,7 @@
 import math
 
 from tapewatch.alerts.codes import codes
-from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.alerts.compiled import Row, compiled, compiled_apart
 from tapewatch.detection.layout import HOLDS
 from tapewatch.model.times import MINUTE_NS
 
@@ -43,7 +43,7 @@ def suspicious(
     return OK
 
 
-@compiled
+@compiled_apart
 def hold(
     head: Row,
     event_ns: int,
@@ -72,7 +72,7 @@ def hold(
     held.volume = v
 
 
-@compiled
+@compiled_apart
 def judge_held(head: Row, close: float, act_ns: int) -> int:
     """What the next tick says of the first held one: WAIT (hold this one too), RELEASE (it was real) or DISCARD (it was
     not)."""

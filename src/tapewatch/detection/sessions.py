@@ -1,10 +1,10 @@
 """Which session phase a time falls into: a binary search in the venue's boundaries, only when a boundary was passed."""
 
 from tapewatch.alerts.codes import NEVER_NS
-from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.alerts.compiled import Row, compiled_apart
 
 
-@compiled
+@compiled_apart
 def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo: int, hi: int) -> None:
     """Set the head's phase for `event_ns` from the boundaries [lo, hi), which reach beyond it and, where the venue ever
     closes, end with a close."""

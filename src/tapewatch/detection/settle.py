@@ -15,7 +15,7 @@ from tapewatch.alerts.codes import (
     SIGNAL,
     WORSENED,
 )
-from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.alerts.compiled import Row, compiled, compiled_apart
 from tapewatch.alerts.episodes import absorb, calm, close, end_reason, follow, is_retracted, start
 from tapewatch.alerts.rows import DETAILS, LAST_TICKS
 from tapewatch.detection.layout import RECENT
@@ -46,7 +46,7 @@ def snapshot(to: Row, ep: Row) -> None:
     to.signals = ep.signals
 
 
-@compiled
+@compiled_apart
 def stamp(event: Row, kind: int, fired: int, rule: int, head: Row, tick: Row, where: Row, reason: int) -> None:
     """Fill what every event carries: the tick, the symbol's health, its last closes. `where` = (record, offset, slot,
     k)."""
@@ -74,7 +74,7 @@ def stamp(event: Row, kind: int, fired: int, rule: int, head: Row, tick: Row, wh
     event.ticks_n = n
 
 
-@compiled
+@compiled_apart
 def emit(
     out: Row,
     m: int,
@@ -88,7 +88,7 @@ def emit(
     reason: int,
 ) -> int:
     """Write a transition that is not itself a signal; returns the next free place."""
-    event = out[m]
+    event = out.at[m]
     event.direction = direction
     event.score = ep.score
     event.rarity = ep.rarity
@@ -107,10 +107,10 @@ def tell(ep: Row) -> None:
     ep.told = ep.extreme
 
 
-@compiled
+@compiled_apart
 def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
-    """A signal in out[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own."""
-    event = out[m]
+    """A signal in out.at[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own."""
+    event = out.at[m]
     event.score = min(event.score, common.ceiling)
     bit = 2 * rule + (1 if event.direction < 0 else 0)
     ep = cold.episodes[bit]
@@ -145,7 +145,7 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
     return m + 1
 
 
-@compiled
+@compiled_apart
 def end_episode(
     out: Row,
     m: int,
@@ -166,7 +166,7 @@ def end_episode(
     return emit(out, m, kind, rule, direction, ep, head, tick, where, reason)
 
 
-@compiled
+@compiled_apart
 def follow_up(
     out: Row,
     m: int,
@@ -211,11 +211,11 @@ def follow_up(
     return m
 
 
-@compiled
+@compiled_apart
 def settle(out: Row, m: int, level: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
     """Everything that follows from one rule's level on one tick; returns the next free place in `out`."""
     rule = common.rule
-    signal_direction = out[m].direction
+    signal_direction = out.at[m].direction
     if level == FIRE:
         m = on_fire(out, m, rule, common, head, cold, tick, where)
     if (head.open_mask >> (2 * rule)) & 3:
@@ -224,7 +224,7 @@ def settle(out: Row, m: int, level: int, common: Row, head: Row, cold: Row, tick
     return m
 
 
-@compiled
+@compiled_apart
 def end_session(out: Row, m: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
     """The session is over: the rule's open episodes resolve, dated to its end."""
     rule = common.rule

@@ -7,7 +7,7 @@ rounding to matter is computed again in two passes from the window itself.
 
 import numpy as np
 
-from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.alerts.compiled import Row, compiled, compiled_apart
 
 MOMENTS = np.dtype(
     [("anchor", "f8"), ("s1", "f8"), ("s2", "f8"), ("n", "i8"), ("same", "i8"), ("last", "f8"), ("pos", "i8")],
@@ -32,7 +32,7 @@ def catch_up(moments: Row, head: Row, window: int) -> None:
     _renew(moments, head, moments.last, min(moments.n, window))
 
 
-@compiled
+@compiled_apart
 def _renew(moments: Row, head: Row, anchor: float, kept: int) -> None:
     """Make the sums anew from the last `kept` closes of the window."""
     mask = head.closes.shape[0] - 1
