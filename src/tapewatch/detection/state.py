@@ -24,7 +24,8 @@ def _key(name: Instrument, part: str) -> str:
     return f"{quote(name.venue, safe='')}|{name.symbol}|{part}"
 
 
-def _read_key(key: str) -> tuple[Instrument, str]:
+def read_key(key: str) -> tuple[Instrument, str]:
+    """The symbol and the part (`hot`, `cold`) that a row's key names."""
     venue, _, rest = key.partition("|")
     symbol, _, part = rest.rpartition("|")
     return Instrument(unquote(venue), symbol), part
@@ -142,7 +143,7 @@ class SymbolTable:
         """Take rows from the store, in their order. GiveUpError where a row has another layout: rebuild from the
         tape."""
         for key, data in rows:
-            instrument, part = _read_key(key)
+            instrument, part = read_key(key)
             table: NDArray[Any] = self.hot if part == "hot" else self.cold
             if len(data) != table.dtype.itemsize or int.from_bytes(data[:8], "little") != LAYOUT:
                 raise GiveUpError(

@@ -13,6 +13,7 @@ from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.coverage import WatchedCoverage
 from tapewatch.runtime.holding import DirectoryLock
 from tapewatch.runtime.pipeline import Pipeline, Sinks
 from tapewatch.runtime.report_source import StoreReportSource
@@ -103,7 +104,10 @@ def open_for_reading(data_dir: Path, now: Callable[[], int]) -> Iterator[StoreRe
     database = Database(data_dir / DATABASE)
     try:
         yield StoreReportSource(
-            SqliteAlertStore(database, now), SqliteCaseStore(database), CombinedBars(history_root(data_dir, ""))
+            SqliteAlertStore(database, now),
+            SqliteCaseStore(database),
+            CombinedBars(history_root(data_dir, "")),
+            WatchedCoverage(SqliteShardStore(database)),
         )
     finally:
         database.close()

@@ -7,12 +7,17 @@ from tapewatch.model.bars import Bars
 from tapewatch.model.errors import InputError
 from tapewatch.reports.formats import FORMATS
 from tapewatch.reports.port import ReportFormat, ReportRequest, ReportSource
+from tapewatch.runtime.coverage import WatchedCoverage
 from tapewatch.runtime.pipeline import Sinks
 from tapewatch.runtime.report_source import StoreReportSource
+from tapewatch.stores.sqlite import SqliteShardStore
 
 
 def format_of(path: Path) -> ReportFormat:
-    """The format that a file's ending asks for; InputError naming the known ones."""
+    """The format that a file's ending asks for; InputError naming the known ones, or a folder that is not there: before
+    the work whose report cannot be written then."""
+    if not path.parent.is_dir():
+        raise InputError(f"report {path}: there is no folder {path.parent}")
     for known in FORMATS:
         if path.suffix.lower() == f".{known.extension.lstrip('.')}":
             return known
@@ -33,7 +38,9 @@ class NoBars:
 
 def source_of(sinks: Sinks) -> ReportSource:
     """A report's source over a pipeline's stores."""
-    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars())
+    shards = sinks.shards
+    coverage = WatchedCoverage(shards) if isinstance(shards, SqliteShardStore) else None
+    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars(), coverage)
 
 
 def write_report(path: Path, source: ReportSource, request: ReportRequest) -> int:

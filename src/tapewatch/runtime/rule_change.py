@@ -26,6 +26,11 @@ def manifest_row(rules: RuleSet) -> StateRow:
     return StateRow(MANIFEST, msgspec.json.encode(manifest))
 
 
+def rules_in(manifest: bytes) -> list[tuple[str, str]]:
+    """Names and versions of the rules in a manifest row."""
+    return [(rule.name, version) for rule, version in msgspec.json.decode(manifest, type=_Manifest).rules]
+
+
 def change_rules(store: ShardStore, head: ShardHead, rows: list[StateRow], engine: Engine, now_ns: int) -> ShardHead:
     """Bring a shard from its stored rules to the engine's, at `head.next`; returns the head as it is then stored."""
     data = next((r.data for r in rows if r.key == MANIFEST), None)

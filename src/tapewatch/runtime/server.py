@@ -16,6 +16,7 @@ from tapewatch.feeds.paced import paced
 from tapewatch.feeds.port import Feed
 from tapewatch.model.errors import TapewatchError
 from tapewatch.runtime.config.settings import Settings
+from tapewatch.runtime.coverage import WatchedCoverage
 from tapewatch.runtime.embedded import (
     OnDisk,
     build_engine,
@@ -31,7 +32,7 @@ from tapewatch.runtime.pipeline import Pipeline, Progress
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.parquet.combined import CombinedBars
-from tapewatch.stores.sqlite import SqliteAlertStore, SqliteTaskStore, retain
+from tapewatch.stores.sqlite import SqliteAlertStore, SqliteShardStore, SqliteTaskStore, retain
 from tapewatch.web.api.app import create_app
 from tapewatch.web.api.deps import ApiDeps
 from tapewatch.web.api.server import ApiServer
@@ -79,7 +80,12 @@ class EmbeddedServer:
         assert isinstance(self._alerts, SqliteAlertStore)
         self._notices = Notices(self._stores.database, self._alerts, settings.notify, now)
         self._history = ServedHistory(self._stores, history_root(settings.data_dir, ""))
-        source = StoreReportSource(self._alerts, self._stores.sinks.cases, self._history)
+        source = StoreReportSource(
+            self._alerts,
+            self._stores.sinks.cases,
+            self._history,
+            WatchedCoverage(SqliteShardStore(self._stores.database)),
+        )
         self._reports = Reports(SqliteTaskStore(self._stores.database), source, settings.reports, now)
         self._pipeline: Pipeline | None = None
         self._app = create_app(self._deps())
@@ -159,7 +165,9 @@ class EmbeddedServer:
     def _retain(self, stop: threading.Event) -> None:
         keep = self._settings.stores
         while not stop.is_set():
-            removed = retain(self._stores.database, self._now(), keep.alert_days)
+            removed = retain(self._stores.database, self._now(), keep.record_days)
+            if keep.tick_days is not None:
+                removed["ticks"] = self._stores.history.retain(self._now(), keep.tick_days)
             if any(removed.values()):
                 _log.info("retention removed %s", removed)
             stop.wait(RETAIN_EVERY_S)

@@ -103,7 +103,7 @@ def test_paths_in_a_file_are_relative_to_it_and_others_are_left_alone(tmp_path: 
 
 def test_every_mistake_is_named_with_its_place_and_the_nearest_key(tmp_path: Path) -> None:
     text = '[feed]\nspede = 3\n\n[stores]\ntick_days = "x"\n[[notify.webhook]]\nulr = "a"\n[api]\nport = true\n'
-    environ = {"TAPEWATCH_API__PROT": "1", "TAPEWATCH_STORES__ALERT_DAYS": "many", "TAPEWATCH_LOGING__LEVEL": "info"}
+    environ = {"TAPEWATCH_API__PROT": "1", "TAPEWATCH_STORES__RECORD_DAYS": "many", "TAPEWATCH_LOGING__LEVEL": "info"}
     assert refusal(tmp_path, text, environ, "api.hsot=1", "feed.speed=-1").splitlines() == [
         "TAPEWATCH_API__PROT: there is no setting api.prot; did you mean TAPEWATCH_API__PORT?",
         "TAPEWATCH_LOGING__LEVEL: there is no setting loging.level; did you mean TAPEWATCH_LOGGING?",
@@ -112,7 +112,7 @@ def test_every_mistake_is_named_with_its_place_and_the_nearest_key(tmp_path: Pat
         'tapewatch.toml:5: stores.tick_days must be a whole number from 1 to 36500, got "x"',
         "tapewatch.toml:7: unknown key notify.webhook[0].ulr; did you mean url?",
         "tapewatch.toml:9: api.port must be a whole number from 0 to 65535, got true",
-        'TAPEWATCH_STORES__ALERT_DAYS: stores.alert_days must be a whole number from 1 to 36500, got "many"',
+        'TAPEWATCH_STORES__RECORD_DAYS: stores.record_days must be a whole number from 1 to 36500, got "many"',
         '--set feed.speed: feed.speed must be a number of at least 0, got "-1"',
     ]
 

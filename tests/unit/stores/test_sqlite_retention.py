@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tapewatch.model.alerts import AuditEntry, Case
+from tapewatch.model.report_task import ReportTask, TaskStatus
 from tapewatch.model.ticks import DeadLetter
 from tapewatch.model.times import DAY_NS
 from tapewatch.stores.port import AlertQuery, LedgerRow
@@ -16,10 +17,12 @@ from tapewatch.stores.sqlite import (
     SqliteCaseStore,
     SqliteDeadLetterStore,
     SqliteNoticeLedger,
+    SqliteTaskStore,
     retain,
 )
 from tests.factories import make_alert, make_alerts, make_signal
 
+REPORTS = {"report_files": 0, "report_tasks": 0}
 OLD, NEW, NOW = 1 * DAY_NS, 40 * DAY_NS, 50 * DAY_NS
 
 
@@ -43,7 +46,9 @@ def test_old_records_go_and_new_ones_stay(database: Database) -> None:
         row = LedgerRow(alert_id=name, revision=1, channel="c", recipient="r", state="done")
         SqliteNoticeLedger(database, _clock(at)).owe([row])
     removed = retain(database, NOW, 30)
-    assert removed == {"alerts": 1, "incidents": 1, "signals": 1, "changes": 1, "notices": 1, "dead_letters": 1}
+    assert (
+        removed == {"alerts": 1, "incidents": 1, "signals": 1, "changes": 1, "notices": 1, "dead_letters": 1} | REPORTS
+    )
     store = SqliteAlertStore(database, lambda: NOW)
     assert [a.alert_id for a in store.page(AlertQuery())] == ["new"]
     assert [i.incident_id for i in store.incidents(AlertQuery())] == ["new"]
@@ -70,7 +75,9 @@ def test_open_incidents_owed_notices_cases_and_the_audit_stay(database: Database
     cases = SqliteCaseStore(database)
     cases.put(Case(alert_id="a", version=1), entry)
     removed = retain(database, NOW, 0)
-    assert removed == {"alerts": 0, "incidents": 0, "signals": 0, "changes": 1, "notices": 0, "dead_letters": 0}
+    assert (
+        removed == {"alerts": 0, "incidents": 0, "signals": 0, "changes": 1, "notices": 0, "dead_letters": 0} | REPORTS
+    )
     assert SqliteNoticeLedger(database, lambda: NOW).due(NOW, 10) == [owed]
     assert len(cases.audit(None, 0, 10)) == len(cases.cases(["a"])) == 1
 
@@ -98,3 +105,16 @@ def test_more_than_one_step_of_old_records_goes(database: Database) -> None:
 def test_a_negative_age_is_a_mistake_of_the_caller(database: Database) -> None:
     with pytest.raises(ValueError, match="cannot keep -1 days"):
         retain(database, NOW, -1)
+
+
+def test_finished_reports_go_with_their_files_and_unfinished_ones_stay(database: Database) -> None:
+    store = SqliteTaskStore(database)
+    tasks: list[tuple[str, TaskStatus, int]] = [
+        ("old", "done", OLD), ("late", "failed", OLD), ("waits", "queued", OLD), ("new", "done", NEW)
+    ]  # fmt: skip
+    for name, status, at in tasks:
+        store.put(ReportTask(task_id=name, status=status, created_ns=at, updated_ns=at, request=b"{}"), b"file")
+    removed = retain(database, NOW, 30)
+    assert (removed["report_tasks"], removed["report_files"]) == (2, 2)
+    assert [name for name in ("old", "late", "waits", "new") if store.get(name)] == ["waits", "new"]
+    assert [name for name in ("old", "late", "waits", "new") if store.content(name)] == ["waits", "new"]

@@ -72,20 +72,13 @@ class EngineSettings(Section, frozen=True):
 class StoresSettings(Section, frozen=True):
     """How long things are kept. Audit entries are never removed."""
 
-    alert_days: Days = 1_825
-    """Days that alerts, their signals and cases are kept."""
+    record_days: Days = 1_825
+    """Days, counted from when they were written, that alerts, signals, settled notices, dead letters and finished
+    reports are kept. Incidents that are open stay, and so do notices that are still owed."""
 
-    tick_days: Days = 365
-    """Days that ticks are kept in the history."""
-
-    dead_letter_days: Days = 90
-    """Days that unreadable records are kept."""
-
-    notice_days: Days = 365
-    """Days that the ledger remembers which notices were sent."""
-
-    report_days: Days = 90
-    """Days that finished reports are kept."""
+    tick_days: Days | None = None
+    """Days, counted from the ticks' own time, that they are kept in the history; without it, for ever. With it, a
+    replay of old data loses its ticks at the next look."""
 
 
 class LoggingSettings(Section, frozen=True):

@@ -35,7 +35,7 @@ class Database:
             try:
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 self._writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-                self._migrate()
+                migrate(self._writer, str(path))
             except BaseException:
                 self._writer.close()
                 raise
@@ -93,15 +93,6 @@ class Database:
         connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
-
-    def _migrate(self) -> None:
-        try:
-            migrate(self._writer, str(self.path))
-        except sqlite3.OperationalError:
-            # Another process may have made the same schema between our look and our turn: look once more.
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            migrate(self._writer, str(self.path))
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -96,12 +96,21 @@ def migrate(connection: sqlite3.Connection, name: str) -> None:
 
     Raises GiveUpError where the file is of a newer tapewatch: writing to it could destroy what we cannot read.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise GiveUpError(
-            f"{name} has schema {version}, this tapewatch knows up to {len(MIGRATIONS)}: use the newer tapewatch"
-        )
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        # One script, so that two processes that open a new file at once make the schema once: the loser waits at
-        # BEGIN and then fails on the first CREATE, which rolls back; `Database` then looks again.
-        connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {number};COMMIT;")
+    for number in range(1, len(MIGRATIONS) + 1):
+        # The version is read again inside each transaction: another process may be making the same schema.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > len(MIGRATIONS):
+                raise GiveUpError(
+                    f"{name} has schema {version}, this tapewatch knows up to {len(MIGRATIONS)}: use the newer one"
+                )
+            if version < number:
+                for statement in MIGRATIONS[number - 1].split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

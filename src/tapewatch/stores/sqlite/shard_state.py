@@ -55,6 +55,16 @@ class SqliteShardStore:
             )
             return [OutboxEntry(*row) for row in rows]
 
+    def row_keys(self) -> list[str]:
+        """The keys of all rows of all shards, in order, each once: a look from outside, for reports."""
+        with self._db.read() as db:
+            return [str(key) for (key,) in db.execute("SELECT DISTINCT key FROM shard_rows ORDER BY key")]
+
+    def rows_named(self, key: str) -> list[bytes]:
+        """The row of that key of every shard that has one."""
+        with self._db.read() as db:
+            return [bytes(data) for (data,) in db.execute("SELECT data FROM shard_rows WHERE key = ?", (key,))]
+
     def ack(self, shard: str, seq: int) -> None:
         """As the port says."""
         with self._db.write() as db:
