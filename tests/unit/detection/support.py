@@ -145,6 +145,12 @@ def engine_for(rules: RuleSet) -> Engine:
     return Engine(rules, calibration())
 
 
+def row(engine: Engine, of: Instrument) -> Any:
+    """A symbol's hot row inside an engine, to look at."""
+    table = engine._table
+    return table.hot[table.slot_of[of]]
+
+
 @dataclass(frozen=True)
 class Run:
     """What came of a tape, and the state after it."""

@@ -1,0 +1,73 @@
+"""Silence is told by heartbeats, or by the tick that ends it; dated to the moment at which it became too long."""
+
+from dataclasses import replace
+
+from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS
+from tests.unit.detection.support import BTC, NAN, REGULAR_NS, TSLA, Run, Tick, bars, beat, calm, changes, run, watching
+
+BARS = bars(TSLA, calm(40))
+LAST_NS = BARS[-1].act_ns
+DEADLINE_NS = LAST_NS + 10 * MINUTE_NS  # ten times the usual distance
+
+
+def course(*then: Tick, **params: object) -> Run:
+    return run(watching(stale_feed={"params": params}), [*BARS, *then])
+
+
+def test_a_heartbeat_after_the_deadline_tells_and_the_alert_is_dated_to_the_deadline() -> None:
+    (alert,) = course(beat(DEADLINE_NS + 7 * SECOND_NS)).alerts
+    assert (alert.ts_event_ns, alert.onset_ns, alert.onset_k) == (DEADLINE_NS, DEADLINE_NS, -1)
+    assert (alert.alert_type, alert.direction, alert.category) == ("stale_feed", "none", "data_quality")
+    assert "silent for 600 s in its session, where a tick every 60 s is usual" in alert.message
+
+
+def test_at_the_deadline_itself_it_is_not_yet_too_long() -> None:
+    assert course(beat(DEADLINE_NS)).alerts == []
+
+
+def test_many_heartbeats_tell_it_once() -> None:
+    assert len(course(*(beat(DEADLINE_NS + i * SECOND_NS) for i in range(100))).alerts) == 1
+
+
+def test_the_next_tick_resolves_it() -> None:
+    back = bars(TSLA, [100.0], DEADLINE_NS + MINUTE_NS)
+    found = course(beat(DEADLINE_NS + SECOND_NS), *back)
+    assert changes(found.alerts) == [("fired", None), ("resolved", "data_returned")]
+    assert found.alerts[1].ts_event_ns == back[0].at_ns
+
+
+def test_without_heartbeats_the_next_tick_tells_the_same() -> None:
+    back = bars(TSLA, [100.0], DEADLINE_NS + MINUTE_NS)
+    one, other = course(beat(DEADLINE_NS + SECOND_NS), *back).alerts, course(*back).alerts
+    told = [(a.alert_id, a.revision, a.ts_event_ns) for a in one]
+    assert [(a.alert_id, a.revision, a.ts_event_ns) for a in other] == told
+
+
+def test_the_limits_of_its_patience_are_settings() -> None:
+    (alert,) = course(beat(LAST_NS + HOUR_NS), at_most="5m").alerts
+    assert alert.ts_event_ns == LAST_NS + 5 * MINUTE_NS
+    (alert,) = course(beat(LAST_NS + HOUR_NS), factor=0.1, at_least="3m").alerts
+    assert alert.ts_event_ns == LAST_NS + 3 * MINUTE_NS
+
+
+def test_a_closed_market_is_not_silent() -> None:
+    assert course(beat(LAST_NS + 10 * HOUR_NS), at_most="9h", at_least="8h").alerts == []
+
+
+def test_ticks_that_are_held_or_cannot_be_are_not_silence() -> None:
+    ticks = bars(BTC, calm(40), volume=NAN)
+    held = bars(BTC, [106.0], DEADLINE_NS - 2 * MINUTE_NS, NAN)
+    rules = watching(stale_feed={}, bad_print={})
+    assert run(rules, [*ticks, *held, beat(DEADLINE_NS + SECOND_NS)]).of("stale_feed") == []
+    later = run(rules, [*ticks, *held, beat(held[0].act_ns + 10 * MINUTE_NS + SECOND_NS)]).of("stale_feed")
+    assert [a.ts_event_ns for a in later] == [held[0].act_ns + 10 * MINUTE_NS]
+    wrong = [replace(t, close=-1.0) for t in bars(BTC, calm(15), ticks[-1].act_ns, NAN)]
+    assert run(rules, [*ticks, *wrong]).of("stale_feed") == []
+
+
+def test_held_ticks_at_the_end_of_the_session_start_no_timer_beyond_it() -> None:
+    start = REGULAR_NS + 5 * HOUR_NS + 5 * MINUTE_NS
+    ticks = bars(TSLA, calm(40), start)
+    wrong = replace(bars(TSLA, [-1.0], start + 48 * MINUTE_NS)[0], open=-1.0, high=-1.0, low=-1.0)
+    found = run(watching(stale_feed={}, bad_print={}), [*ticks, wrong, beat(start + 56 * MINUTE_NS)])
+    assert found.of("stale_feed") == []
