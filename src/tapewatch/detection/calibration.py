@@ -28,7 +28,9 @@ class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One group of symbols. Profiles are by phase name, 48 bins each (`features.season_bin`); a missing one is flat."""
+    """One group of symbols. Profiles are by phase name, 48 bins each (`features.profile_bin`); a missing one is flat.
+    Tails are by phase name, or `phase/5m` for returns over five minutes; a missing one is the phase's, else `default`.
+    """
 
     tails: dict[str, Tail]
     phase_ratio: dict[str, float]
@@ -49,10 +51,13 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """12 hex digits of SHA-256 over the canonical JSON: part of the rules' fingerprint."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:12]
 
+    def group_name(self, instrument: Instrument) -> str:
+        """The symbol's group."""
+        return self.symbols.get(str(instrument), venue_info(instrument.venue).kind)
+
     def group_index(self, instrument: Instrument) -> int:
         """Position of the symbol's group in `table()`."""
-        name = self.symbols.get(str(instrument), venue_info(instrument.venue).kind)
-        return list(self.groups).index(name)
+        return list(self.groups).index(self.group_name(instrument))
 
     def table(self) -> "np.recarray[Any, Any]":
         """All groups as an array of `GROUP`."""
@@ -68,9 +73,10 @@ def _fill(row: Any, group: Group) -> None:
     for phase in range(PHASES):
         name = PHASE_NAMES[phase]
         row["phase_ratio"][phase] = group.phase_ratio.get(name, 1.0)
-        tail = group.tails.get(name, group.tails["default"])
-        for key in ("u", "p_u", "xi", "beta", "theta", "calibrated"):
-            row["tail"][phase][key] = getattr(tail, key)
+        one = group.tails.get(name, group.tails["default"])
+        for which, tail in enumerate((one, group.tails.get(f"{name}/5m", one))):
+            for key in ("u", "p_u", "xi", "beta", "theta", "calibrated"):
+                row["tail"][which][phase][key] = getattr(tail, key)
         for column, profiles in (("vol", group.vol), ("volume", group.volume)):
             if name in profiles:
                 row[column][phase] = profiles[name]

@@ -11,6 +11,7 @@ GAP_BARS = 30
 STEP_RENEW = 1000
 UNKNOWN_AFTER = 30  # bars of a phase without volume
 VOLUME_WEIGHT = 2.0 / 121.0
+VOLUME_DEV_WEIGHT = 2.0 / 2401.0
 VOLUME_CLIP = 5.0
 BIN_NS = 30 * MINUTE_NS
 PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, regular, post, continuous
@@ -83,6 +84,33 @@ def sigma_now(head: Row, group: Row, interval_ns: int, at_ns: int, step: float) 
 
 
 @compiled
+def close_before(head: Row, limit_ns: int) -> int:
+    """Place in the window of the newest close that is from `limit_ns` or earlier, else of the oldest there is. The
+    window must not be empty."""
+    n = head.recent_n
+    oldest = max(0, n - RECENT)
+    j = n - 1
+    while j > oldest and head.recent_ns[j % RECENT] > limit_ns:
+        j -= 1
+    return int(j % RECENT)
+
+
+@compiled
+def over_horizon(horizon_ns: int, head: Row, tick: Row) -> tuple[float, float]:
+    """(close a horizon ago, log return since then over the scale of that time). The return is NaN where bars are as
+    long as the horizon, and where there is no close that old within the phase: scales of two phases do not add up."""
+    since_ns = tick.act_ns - horizon_ns
+    if head.recent_n == 0 or 2 * tick.interval_ns > horizon_ns or since_ns < head.phase_from_ns:
+        return math.nan, math.nan
+    j = close_before(head, since_ns)
+    elapsed_ns = tick.act_ns - head.recent_ns[j]
+    if elapsed_ns < horizon_ns:
+        return math.nan, math.nan
+    before: float = head.recent_close[j]
+    return before, math.log(tick.close / before) / (tick.sigma * math.sqrt(elapsed_ns / tick.interval_ns))
+
+
+@compiled
 def volume_known(head: Row) -> bool:
     """False where this phase never had volume, or none in its last 30 bars."""
     known: bool = head.phase_n[head.phase] > head.zeros[head.phase] and head.zeros[head.phase] < UNKNOWN_AFTER
@@ -106,7 +134,7 @@ def take_volume(head: Row, group: Row, at_ns: int, volume: float) -> None:
     if n >= 20:
         adjusted = min(adjusted, VOLUME_CLIP * head.volume)
     if n > 0:
-        head.volume_dev += weight * (abs(math.log(adjusted / head.volume)) - head.volume_dev)
+        head.volume_dev += max(1.0 / (n + 1.0), VOLUME_DEV_WEIGHT) * (abs(math.log(adjusted / head.volume)) - head.volume_dev)
     head.volume += weight * (adjusted - head.volume)
     head.volume_n = n + 1
 

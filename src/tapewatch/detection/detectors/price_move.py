@@ -8,8 +8,8 @@ from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
-from tapewatch.detection.layout import RECENT
-from tapewatch.detection.stats.scale import FIXED
+from tapewatch.detection.features import close_before
+from tapewatch.detection.stats.scale import FIXED, OWN_PHASE
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
@@ -20,7 +20,8 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
 
     Severity is medium from `pct`, high from `high_pct`, critical from `critical_pct`. Works from the second tick
     (against the oldest close there is). Where bars are missing, the percents grow with the square root of the time,
-    up to 30 bars; beyond, it is a gap and no move. Source: percent bands as in exchange rule books (e.g. Nasdaq LULD,
+    up to 30 bars; beyond, it is a gap and no move. `min_scales` asks besides that the move is no everyday one: some
+    coins pass 3 % several times a day. Source: percent bands as in exchange rule books (e.g. Nasdaq LULD,
     single-stock circuit breakers). Cost: a walk back over at most 16 closes. It cannot see a drift slower than its
     horizon.
     """
@@ -29,6 +30,7 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     pct: float = 3.0
     high_pct: float = 5.0
     critical_pct: float = 10.0
+    min_scales: float = 0.0  # of the symbol's own robust scale over the horizon, once it has one; 0: not asked
     min_ticks: float = 2.5  # a move of fewer tick sizes is never material
     min_notional: float = 0.0  # in the quote currency, of the tick, where its volume is known
 
@@ -40,6 +42,7 @@ RECORD = np.dtype(
         ("pct", "f8"),
         ("high", "f8"),
         ("critical", "f8"),
+        ("min_scales", "f8"),
         ("min_ticks", "f8"),
         ("min_notional", "f8"),
     ]
@@ -54,6 +57,7 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
         "pct": p.pct,
         "high": p.high_pct,
         "critical": p.critical_pct,
+        "min_scales": p.min_scales,
         "min_ticks": p.min_ticks,
         "min_notional": p.min_notional,
     }
@@ -61,26 +65,25 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    n = head.recent_n
-    if tick.fresh or n == 0:
+    if tick.fresh or head.recent_n == 0:
         return NONE
-    oldest = max(0, n - RECENT)
-    j = n - 1
-    limit = tick.act_ns - params.horizon_ns
-    while j > oldest and head.recent_ns[j % RECENT] > limit:
-        j -= 1
-    before = head.recent_close[j % RECENT]
+    j = close_before(head, tick.act_ns - params.horizon_ns)
+    before = head.recent_close[j]
     change = tick.close / before - 1.0
     size = abs(change) * 100.0
     if size < 0.5 * params.pct:
         return NONE
-    elapsed = tick.act_ns - head.recent_ns[j % RECENT]
+    elapsed = tick.act_ns - head.recent_ns[j]
     stretch = math.sqrt(max(1.0, elapsed / params.horizon_ns))
     signal.direction = 1 if change > 0.0 else -1
     if size < params.pct * stretch:
         return HALF if size >= 0.5 * params.pct * stretch else NONE
     if abs(tick.close - before) < params.min_ticks * tick.step:
         return NONE
+    if tick.source == OWN_PHASE and tick.interval_ns > 0:
+        bars = max(1.0, elapsed / tick.interval_ns)
+        if abs(math.log1p(change)) < params.min_scales * tick.sigma * math.sqrt(bars):
+            return HALF
     if tick.known and tick.close * tick.volume < params.min_notional:
         return NONE
     signal.score = percent_score(size, params.pct * stretch, params.high * stretch, params.critical * stretch)
@@ -105,7 +108,7 @@ def _sentence(alert: Alert) -> str:
 
 DETECTOR = Detector(
     name="price_move",
-    version=1,
+    version=2,
     params=PriceMove,
     state=STATE,
     record=RECORD,
@@ -114,5 +117,5 @@ DETECTOR = Detector(
     statistic="change_pct",
     details=("horizon_s", "elapsed_s"),
     sentence=_sentence,
-    features=frozenset({"recent"}),
+    features=frozenset({"recent", "scale"}),
 )

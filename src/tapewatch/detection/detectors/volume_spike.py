@@ -20,10 +20,10 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
     1989). Cost: one logarithm. It cannot tell who traded with whom.
     """
 
-    ratio: float = 8.0
+    ratio: float = 4.0
     min_z: float = 4.0
     price_z: float = 2.0
-    min_pct: float = 0.3  # of price, in the same bar
+    min_pct: float = 0.38  # of price, in the same bar
 
 
 STATE = np.dtype([("unused", "i8")])
@@ -51,7 +51,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     moved = abs(tick.ret) >= params.price_z * tick.sigma and abs(change) >= params.min_pct
     if ratio < params.ratio or z < params.min_z or not moved:
         return HALF if moved else NONE
-    signal.score = min(89.0, OPENS_AT + 10.0 * math.log2(ratio / params.ratio))
+    signal.score = min(89.0, OPENS_AT + 7.0 * (z - params.min_z))
     signal.rarity = 0.0
     signal.calibrated = 1
     signal.value = ratio
@@ -74,7 +74,7 @@ def _sentence(alert: Alert) -> str:
 
 DETECTOR = Detector(
     name="volume_spike",
-    version=1,
+    version=2,
     params=VolumeSpike,
     state=STATE,
     record=RECORD,

@@ -15,14 +15,33 @@ TAIL = np.dtype(
     [("u", "f8"), ("p_u", "f8"), ("xi", "f8"), ("beta", "f8"), ("theta", "f8"), ("calibrated", "i8")], align=True
 )
 
+OFTEN_MEMORY, FAR_MEMORY = 30.0, 50.0
+EXCESS_CLIP = 5.0
+
 
 @compiled
-def rarity_days(z: float, tail: Row, per_day: float) -> float:
-    """Symbol-days between peaks of at least |z|, where a day has `per_day` ticks. Cost: one power."""
+def rarity_days(z: float, tail: Row, per_day: float, often: float, far: float) -> float:
+    """Symbol-days between peaks of at least |z|, where a day has `per_day` ticks. `often` and `far` correct the group's
+    tail for this symbol: how often it passes u, and by how much, in units of the group. Cost: one power."""
     excess = abs(z) - tail.u
-    p = tail.p_u if excess <= 0.0 else tail.p_u * (1.0 + tail.xi * excess / tail.beta) ** (-1.0 / tail.xi)
+    p = tail.p_u * often
+    if excess > 0.0:
+        p *= (1.0 + tail.xi * excess / (tail.beta * far)) ** (-1.0 / tail.xi)
     rate = p * tail.theta * per_day
     return 1.0 / rate if rate > 1e-12 else 1e12
+
+
+@compiled
+def learn_tail(state: Row, z: float, tail: Row) -> None:
+    """Take |z| into what a symbol knows of its own tail: `often` and `far` less 1, so that a cold state is the group's.
+    They remember some 30 and 50 passages of u; one excess counts at most five-fold, so that one crash does not teach
+    that crashes are usual."""
+    excess = abs(z) - tail.u
+    w = tail.p_u / OFTEN_MEMORY
+    state.often_1 += w * ((1.0 / tail.p_u if excess > 0.0 else 0.0) - 1.0 - state.often_1)
+    if excess > 0.0:
+        mean = tail.beta / (1.0 - tail.xi)
+        state.far_1 += (min(excess / mean, EXCESS_CLIP) - 1.0 - state.far_1) / FAR_MEMORY
 
 
 @compiled

@@ -16,7 +16,7 @@ ENOUGH_BARS = 60  # of a phase and symbol, below which they say nothing
 
 
 def sizes(bars: Bars) -> NDArray[np.float64]:
-    """|log return| of each bar per square root of a minute; NaN for the first of a phase and after a hole."""
+    """|log return| of each bar per square root of a minute; NaN for the first and after a hole."""
     step = np.full(bars.close.size, np.nan)
     step[1:] = np.abs(np.diff(np.log(bars.close))) / np.sqrt(bars.interval_ns[1:] / MINUTE_NS)
     follows = np.diff(bars.ts_ns) == bars.interval_ns[:-1]
@@ -57,7 +57,7 @@ def scale_and_ratios(group: Sequence[Bars], default: dict[str, float]) -> tuple[
         scales.append(main)
         for phase, mean in means.items():
             ratios.setdefault(PHASE_NAMES[phase], []).append(mean / main)
-    return max(scales, default=0.0), default | {k: round(float(np.median(v)), 3) for k, v in ratios.items()}
+    return round(max(scales, default=0.0), 7), default | {k: round(float(np.median(v)), 3) for k, v in ratios.items()}
 
 
 def profile(group: Sequence[Bars], values: Sequence[NDArray[np.float64]], phase: int) -> list[float] | None:
