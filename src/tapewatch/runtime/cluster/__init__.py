@@ -1,0 +1,1 @@
+"""The distributed product: its servers and its processes."""

@@ -1,0 +1,83 @@
+"""Fixtures of every suite: the real servers, one start of each for the whole run (marker `cluster`).
+
+They live here because the contract suites run on them as well. Who kills or stops a server starts one of its own, or
+has it back up at the end of the test.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tapewatch.runtime.cluster.servers import Running, ServerMissingError
+
+REQUIRE = "TAPEWATCH_REQUIRE_SERVERS"
+"""Where this is set, a server that cannot be had fails the tests that need it: CI must not pass by skipping."""
+
+_missing = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_missing] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name, reason in config.stash[_missing].items():
+        terminalreporter.section(f"NOT TESTED: {name}", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"every test that needs {name} was skipped: {reason}", red=True)
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    """Where the servers keep their files; open to the user that Elasticsearch runs as where we are root."""
+    folder = Path(tempfile.mkdtemp(prefix="tapewatch-servers-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def kafka_server(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Running]:
+    """A Kafka broker; `address` is what `bootstrap.servers` takes. Tests create topics, with names of their own."""
+    from tapewatch.runtime.cluster.servers import kafka
+
+    yield from _run(request, "kafka", lambda: kafka.start(servers_folder / "kafka"))
+
+
+@pytest.fixture(scope="session")
+def state_redis(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Running]:
+    """The Redis for state, with an append-only file; `address` is a URL."""
+    from tapewatch.runtime.cluster.servers import redis
+
+    yield from _run(request, "redis", lambda: redis.start(servers_folder / "state", name="redis-state"))
+
+
+@pytest.fixture(scope="session")
+def queue_redis(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Running]:
+    """The Redis for Celery's queue, without a file; `address` is a URL."""
+    from tapewatch.runtime.cluster.servers import redis
+
+    yield from _run(request, "redis", lambda: redis.start(servers_folder / "queue", durable=False, name="redis-queue"))
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Running]:
+    """An Elasticsearch node; `address` is a URL."""
+    from tapewatch.runtime.cluster.servers import elasticsearch
+
+    yield from _run(request, "elasticsearch", lambda: elasticsearch.start(servers_folder / "elasticsearch"))
+
+
+def _run(request: pytest.FixtureRequest, name: str, start: Callable[[], Running]) -> Iterator[Running]:
+    try:
+        server = start()
+    except ServerMissingError as missing:
+        if os.environ.get(REQUIRE):
+            raise
+        request.config.stash[_missing][name] = str(missing)
+        pytest.skip(f"{name} cannot be had: {missing}")
+    with server:
+        yield server
