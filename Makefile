@@ -50,6 +50,10 @@ test: lint types ## Lint, types, every test, coverage of the core
 quality: setup ## Measure what the default rules find and what they disturb people with
 	$(RUN) python benchmarks/quality/run.py
 
+.PHONY: test-cluster
+test-cluster: setup ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
+	$(RUN) pytest -m cluster
+
 .PHONY: format
 format: setup ## Rewrite to the house style
 	$(RUN) ruff format .
