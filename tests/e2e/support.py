@@ -124,10 +124,12 @@ class Forker:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.e2e.preloaded"])
 
-    def start(self, log: Path, *args: str | Path) -> Server:
-        """As `start`."""
+    def start(self, log: Path, *args: str | Path, out: Path | None = None, cwd: Path | None = None) -> Server:
+        """As `start`; standard output to a file of its own, and in another folder, where they are given."""
         log.write_bytes(b"")
-        process = self._context.Process(target=_run_command, args=(str(log), [str(a) for a in args]), daemon=True)
+        words = [str(a) for a in args]
+        files = (str(log), str(out or log), str(cwd or log.parent))
+        process = self._context.Process(target=_run_command, args=(*files, words), daemon=True)
         process.start()
         assert process.pid is not None
 
@@ -138,13 +140,14 @@ class Forker:
         return Server(process.pid, log, end)
 
 
-def _run_command(log: str, args: list[str]) -> None:
+def _run_command(err: str, out: str, folder: str, args: list[str]) -> None:
     from tapewatch.runtime.cli import main
 
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    os.chdir(Path(log).parent)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for name, number in ((out, 1), (err, 2)):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.environ["COLUMNS"] = "200"
+    os.chdir(folder)
     main(args)
 
 

@@ -2,15 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from tapewatch.stores.parquet.files import WriterLock
-from tests.e2e.support import COMMAND, Left, assert_same, start, wait_until, what_is_left
+from tests.e2e.support import COMMAND, Forker, Left, assert_same, position, start, wait_until, what_is_left
 
 KEYS = {
     "alert_id", "revision", "incident_id", "rule", "venue", "symbol", "timestamp", "alert_type", "state", "severity",
@@ -21,8 +23,8 @@ TSLA = DATA / "bars" / "TSLA_1min_sample.csv"
 needs_tsla = pytest.mark.skipif(not TSLA.exists(), reason="the development data is not beside the checkout")
 
 
-def replay(*args: str | Path, cwd: Path) -> tuple[int, str, str]:
-    """Exit code, standard output and error of one call in an empty folder."""
+def command(*args: str | Path, cwd: Path, stdin: BinaryIO | None = None) -> tuple[int, str, str]:
+    """Exit code, standard output and error of `tapewatch replay` as a process of its own."""
     done = subprocess.run(
         [*COMMAND, "replay", *map(str, args)],
         cwd=cwd,
@@ -30,14 +32,32 @@ def replay(*args: str | Path, cwd: Path) -> tuple[int, str, str]:
         text=True,
         check=False,
         timeout=120,
-        env=os.environ | {"COLUMNS": "200"},
-        stdin=subprocess.DEVNULL,
+        stdin=stdin or subprocess.DEVNULL,
     )
     return done.returncode, done.stdout, done.stderr
 
 
-def test_the_table_has_the_alerts_and_a_line_that_sums_up(market: Path, uninterrupted: Left, tmp_path: Path) -> None:
-    code, out, err = replay(market, cwd=tmp_path)
+Replay = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def replay(forker: Forker, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    """The same in an empty folder, forked from a process that has imported everything."""
+
+    def call(*args: str | Path) -> tuple[int, str, str]:
+        folder = tmp_path_factory.mktemp("output")
+        running = forker.start(folder / "err", "replay", *args, out=folder / "out")
+        code = running.end(120)
+        assert code is not None
+        return code, (folder / "out").read_text(), (folder / "err").read_text()
+
+    return call
+
+
+def test_the_table_has_the_alerts_and_a_line_that_sums_up(
+    replay: Replay, market: Path, uninterrupted: Left, tmp_path: Path
+) -> None:
+    code, out, err = replay(market)
     assert (code, err) == (0, "")
     dead, count = len(uninterrupted.dead), len(uninterrupted.alerts)
     assert f"{dead} dead" in out and f": {count:,} alerts in" in " ".join(out.split())
@@ -46,9 +66,9 @@ def test_the_table_has_the_alerts_and_a_line_that_sums_up(market: Path, uninterr
 
 
 def test_json_is_one_object_an_alert_revision_and_nothing_else(
-    market: Path, uninterrupted: Left, tmp_path: Path
+    replay: Replay, market: Path, uninterrupted: Left, tmp_path: Path
 ) -> None:
-    code, out, err = replay(market, "--json", cwd=tmp_path)
+    code, out, err = replay(market, "--json")
     assert (code, err) == (0, "")
     objects = [json.loads(line) for line in out.splitlines()]
     assert all(set(o) >= KEYS for o in objects)
@@ -59,28 +79,30 @@ def test_json_is_one_object_an_alert_revision_and_nothing_else(
 
 
 @pytest.mark.parametrize(("name", "magic"), [("out.pdf", b"%PDF-"), ("out.csv", b"")])
-def test_a_report_is_written_beside_the_table(market: Path, tmp_path: Path, name: str, magic: bytes) -> None:
-    code, _, err = replay(market, "--report", name, cwd=tmp_path)
+def test_a_report_is_written_beside_the_table(
+    replay: Replay, market: Path, tmp_path: Path, name: str, magic: bytes
+) -> None:
+    code, _, err = replay(market, "--report", name)
     written = (tmp_path / name).read_bytes()
     assert code == 0 and err == f"report: {name} ({len(written):,} bytes)\n"
     assert written.startswith(magic) and len(written) > 5_000
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_a_second_run_over_a_data_directory_adds_nothing(market: Path, uninterrupted: Left, tmp_path: Path) -> None:
-    first = replay(market, "--json", "--data-dir", "data", cwd=tmp_path)
+def test_a_second_run_over_a_data_directory_adds_nothing(
+    replay: Replay, market: Path, uninterrupted: Left, tmp_path: Path
+) -> None:
+    first = replay(market, "--json", "--data-dir", "data")
     assert first[0] == 0 and len(first[1].splitlines()) == len(uninterrupted.changes)
     assert_same(what_is_left(tmp_path / "data"), uninterrupted)
-    assert replay(market, "--json", "--data-dir", "data", cwd=tmp_path) == (0, "", "")
+    assert replay(market, "--json", "--data-dir", "data") == (0, "", "")
     assert_same(what_is_left(tmp_path / "data"), uninterrupted)
 
 
 def test_standard_input_is_a_source(market: Path, uninterrupted: Left, tmp_path: Path) -> None:
     with market.open("rb") as file:
-        done = subprocess.run(
-            [*COMMAND, "replay", "-", "--json"], stdin=file, capture_output=True, cwd=tmp_path, check=True, timeout=120
-        )
-    assert len(done.stdout.splitlines()) == len(uninterrupted.changes)
+        code, out, err = command("-", "--json", cwd=tmp_path, stdin=file)
+    assert (code, err) == (0, "") and len(out.splitlines()) == len(uninterrupted.changes)
 
 
 MISTAKES = [
@@ -104,13 +126,13 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("args", "message"), MISTAKES, ids=[" ".join(m[0]) for m in MISTAKES])
 def test_a_mistake_is_one_message_and_exit_code_two(
-    args: list[str], message: str, market: Path, tmp_path: Path
+    replay: Replay, args: list[str], message: str, market: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "binary.csv").write_bytes(b"\0\1\2" * 100)
     before = sorted(tmp_path.iterdir())
-    code, out, err = replay(*[str(market) if a == "MARKET" else a for a in args], cwd=tmp_path)
+    code, out, err = replay(*[str(market) if a == "MARKET" else a for a in args])
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and message in err and "Traceback" not in err
     assert sorted(tmp_path.iterdir()) == before
@@ -118,35 +140,26 @@ def test_a_mistake_is_one_message_and_exit_code_two(
 
 def test_standard_input_cannot_be_gone_on_with_and_says_so(market: Path, tmp_path: Path) -> None:
     with market.open("rb") as file:
-        done = subprocess.run(
-            [*COMMAND, "replay", "-", "--data-dir", "data"], stdin=file, capture_output=True, cwd=tmp_path, check=False
-        )
-    assert done.returncode == 2 and b"standard input cannot be gone on with" in done.stderr
+        code, _, err = command("-", "--data-dir", "data", cwd=tmp_path, stdin=file)
+    assert code == 2 and "standard input cannot be gone on with" in err
 
 
-def test_a_data_directory_in_use_is_refused_with_exit_code_three(market: Path, tmp_path: Path) -> None:
-    server = start(tmp_path / "log", "serve", "--data-dir", tmp_path / "data", "--port", "0")
+def test_a_data_directory_in_use_is_refused_with_exit_code_three(
+    replay: Replay, forker: Forker, market: Path, tmp_path: Path
+) -> None:
+    server = forker.start(tmp_path / "log", "serve", "--data-dir", tmp_path / "data", "--port", "0")
     assert server.address
-    code, out, err = replay(market, "--data-dir", "data", cwd=tmp_path)
+    code, out, err = replay(market, "--data-dir", "data")
     server.stop()
     assert (code, out) == (3, "")
     assert err == "error: data is in use by another tapewatch: stop it, or name another --data-dir\n"
 
 
-def test_a_history_that_another_process_writes_is_refused_too(market: Path, tmp_path: Path) -> None:
-    assert replay(market, "--data-dir", "data", "-q", cwd=tmp_path)[0] == 0
-    (history,) = (tmp_path / "data" / "history").iterdir()
-    lock = WriterLock(history)
-    code, _, err = replay(market, "--data-dir", "data", cwd=tmp_path)
-    lock.release()
-    assert code == 1 and "another process writes the tick history" in err and "Traceback" not in err
-
-
 @needs_tsla
 @pytest.mark.shared_data
-def test_the_prototypes_rules_find_what_the_prototype_found(tmp_path: Path) -> None:
+def test_the_prototypes_rules_find_what_the_prototype_found(replay: Replay, tmp_path: Path) -> None:
     args = (TSLA, "--symbol", "TSLA", "--venue", "XNAS", "--preset", "prototype", "--json")
-    code, out, _ = replay(*args, cwd=tmp_path)
+    code, out, _ = replay(*args)
     alerts = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     counts = Counter((a["rule"], a["alert_type"]) for a in alerts)
@@ -161,20 +174,18 @@ def test_the_prototypes_rules_find_what_the_prototype_found(tmp_path: Path) -> N
 def test_a_replay_starts_fast(tmp_path: Path) -> None:
     """3 s on a quiet machine is the aim; this holds a bound that a busy one keeps, in the fastest of three."""
     args = (TSLA, "--symbol", "TSLA", "--venue", "XNAS")
-    assert replay(*args, cwd=tmp_path)[0] == 0  # compiles, where nobody did
+    assert command(*args, cwd=tmp_path)[0] == 0  # compiles, where nobody did
     took = []
     for _ in range(3):
         began = time.perf_counter()
-        assert replay(*args, cwd=tmp_path)[0] == 0
+        assert command(*args, cwd=tmp_path)[0] == 0
         took.append(time.perf_counter() - began)
     assert min(took) < 6.0
 
 
-def test_a_replay_that_is_interrupted_goes_on(market: Path, uninterrupted: Left, tmp_path: Path) -> None:
-    import signal
-
-    from tests.e2e.support import position
-
+def test_a_replay_that_is_interrupted_goes_on(
+    replay: Replay, market: Path, uninterrupted: Left, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     args = ("replay", market, "--data-dir", data, "--set", "engine.batch_ticks=1")
     running = start(tmp_path / "log", *args)
@@ -184,5 +195,5 @@ def test_a_replay_that_is_interrupted_goes_on(market: Path, uninterrupted: Left,
     assert "Traceback" not in running.log.read_text()
     reached = position(data)
     assert 100 < reached < uninterrupted.next
-    assert replay(market, "--data-dir", data, cwd=tmp_path)[0] == 0
+    assert replay(market, "--data-dir", data)[0] == 0
     assert_same(what_is_left(data), uninterrupted)
