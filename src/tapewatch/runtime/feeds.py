@@ -17,7 +17,7 @@ from tapewatch.feeds.csv_blocks import STDIN
 from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import SimulatorConfig, market
-from tapewatch.model.errors import TapewatchError
+from tapewatch.model.errors import InputError, TapewatchError
 from tapewatch.model.zones import check_zone
 from tapewatch.runtime.config.settings import FeedSettings
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
@@ -26,6 +26,9 @@ from tapewatch.tape.segment import SegmentTape
 
 _log = logging.getLogger(__name__)
 PAUSE_S = 0.02
+TAPE = ".tape"
+RECORDED = "recorded.tape"
+"""What standard input is appended to, in the data directory."""
 
 
 def csv_settings(settings: FeedSettings) -> CsvSettings:
@@ -41,14 +44,33 @@ def csv_settings(settings: FeedSettings) -> CsvSettings:
     )
 
 
-def open_feed(settings: FeedSettings) -> CsvFeed:
-    """The feed over `settings.sources`; InputError names what is missing or cannot be read."""
+def open_feed(settings: FeedSettings) -> Feed:
+    """The feed over `settings.sources`, CSV files or one `.tape`; InputError names what is missing or unreadable."""
+    if len(settings.sources) == 1 and settings.sources[0].endswith(TAPE):
+        path = Path(settings.sources[0])
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such tape")
+        return TapeFeed(open_segment(path), _decoder(path.name))
     return open_csv(
         settings.sources,
         csv_settings(settings),
         zone_of=lambda venue: venue_info(venue).zone,
         stdin=_stdin() if STDIN in settings.sources else None,
     )
+
+
+def taken_venues(feed: Feed) -> dict[str, str]:
+    """Venues that were taken for want of one, each with the first symbol that it was taken for."""
+    return feed.default_venues if isinstance(feed, CsvFeed) else {}
+
+
+def open_segment(path: Path) -> SegmentTape:
+    """The segment file at `path`, made where it is missing."""
+    return SegmentTape(path, lambda: os.urandom(16))
+
+
+def _decoder(source: str) -> JsonDecoder:
+    return JsonDecoder(CodecSettings(source=source, zone_of=lambda venue: venue_info(venue).zone))
 
 
 def _stdin() -> BinaryIO:
@@ -86,7 +108,7 @@ def recorded(feed: Feed, data_dir: Path, stopped: Callable[[], bool] = _never) -
     """A feed that cannot be read again, appended to a segment file first, and read from there until it has ended or
     `stopped` says so."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    tape = SegmentTape(data_dir / "tape.segment", lambda: os.urandom(16))
+    tape = open_segment(data_dir / RECORDED)
     ended = threading.Event()
 
     def append() -> None:
@@ -99,5 +121,6 @@ def recorded(feed: Feed, data_dir: Path, stopped: Callable[[], bool] = _never) -
             ended.set()
 
     threading.Thread(target=append, name="record", daemon=True).start()
-    decoder = JsonDecoder(CodecSettings(source="tape.segment", zone_of=lambda venue: venue_info(venue).zone))
-    return TapeFeed(tape, decoder, ended=lambda: ended.is_set() or stopped(), pause=lambda: time.sleep(PAUSE_S))
+    return TapeFeed(
+        tape, _decoder(RECORDED), ended=lambda: ended.is_set() or stopped(), pause=lambda: time.sleep(PAUSE_S)
+    )

@@ -18,13 +18,14 @@ if TYPE_CHECKING:  # imported where they are used: `generate --help` shall not p
 
 app = command_app()
 TEXTS = ("csv", "jsonl")
+TAPE = ".tape"
 
 
 @app.command()
 def generate(
     ctx: typer.Context,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to; else standard output.")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to (.csv, .jsonl, or .tape); else stdout.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what was planted, as CSV.")] = None,
     file: Annotated[
@@ -50,6 +51,7 @@ def generate(
     \b
     Examples:
       tapewatch generate --days 2 --out market.csv --labels labels.csv
+      tapewatch generate --out market.tape   # a tape: tapewatch replay market.tape
       tapewatch generate --trades --speed 1 --format jsonl | head
       tapewatch generate --file TSLA_1min_sample.csv --speed 60
     """
@@ -76,12 +78,13 @@ def generate(
         raise InputError(f"--format {chosen!r} is not known; write csv or jsonl")
     if labels is not None:
         _write_labels(config, labels)
+    source = _file_feed(ctx, file, symbol, venue) if file else None
+    if out is not None and out.suffix == TAPE:
+        typer.echo(f"{_append(config, source, out, speed):,} records in {out}", err=True)
+        return
     with ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer
-        feed = None
-        if file:
-            feed = _file_feed(ctx, file, symbol, venue)
-        written = _write(config, feed, target, cast(Literal["csv", "jsonl"], chosen), speed)
+        written = _write(config, source, target, cast(Literal["csv", "jsonl"], chosen), speed)
     typer.echo(f"{written:,} records" + (f" in {out}" if out is not None else ""), err=True)
 
 
@@ -113,6 +116,24 @@ def _write(
             return write_ticks(frames(config), target, text, told)
         source = paced(feed or market(config), speed or None, time.monotonic_ns, time.sleep)
         return write_ticks((tick_frame(batch.ticks) for batch in source.batches(0)), target, text, told)
+
+
+def _append(config: "SimulatorConfig", feed: "Feed | None", path: Path, speed: float) -> int:
+    """Append to a segment file, heartbeats included: a tape that `serve` and `replay` read, and read again."""
+    from tapewatch.feeds.paced import paced
+    from tapewatch.feeds.simulator import market
+    from tapewatch.runtime.feeds import open_segment
+    from tapewatch.tape.feed import record
+
+    tape = open_segment(path)
+    before = after = tape.append([], 0)
+    source = paced(feed or market(config), speed or None, time.monotonic_ns, time.sleep)
+    with progress("Generating", unit="records") as advance:
+        for end in record(source.batches(0), tape, time.time_ns):
+            advance(end - after)
+            after = end
+    tape.close()
+    return after - before
 
 
 def _write_labels(config: "SimulatorConfig", path: Path) -> None:

@@ -14,7 +14,7 @@ from tapewatch.runtime.cli.common import command_app, state_of
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay for them
-    from tapewatch.feeds.csv import CsvFeed
+    from tapewatch.feeds.port import Feed
     from tapewatch.model.alerts import Alert
     from tapewatch.runtime.config.settings import Settings
     from tapewatch.runtime.pipeline import Sinks
@@ -26,7 +26,7 @@ app = command_app()
 def replay(
     ctx: typer.Context,
     sources: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="CSV, CSV.gz, globs, or - for standard input.")
+        list[str], typer.Argument(metavar="FILE...", help="CSV, CSV.gz, globs, a .tape, or - (standard input).")
     ],
     symbol: Annotated[str | None, typer.Option(help="Symbol of files that name none.")] = None,
     venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none: XNAS, binance, ...")] = None,
@@ -57,7 +57,7 @@ def replay(
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.model.errors import InputError
     from tapewatch.runtime.config.layers import Flag
-    from tapewatch.runtime.feeds import open_feed, with_sources
+    from tapewatch.runtime.feeds import open_feed, taken_venues, with_sources
     from tapewatch.runtime.reporting import format_of
 
     flags = {
@@ -74,7 +74,7 @@ def replay(
     feed = open_feed(with_sources(settings.feed, sources, parse_mapping(mapping) if mapping else {}))
     if data_dir is not None and not feed.identity:
         raise InputError("standard input cannot be gone on with later: save it to a file, or leave out --data-dir")
-    for name, first in feed.default_venues.items():
+    for name, first in taken_venues(feed).items():
         typer.echo(f"no venue given for {first} and others: taken as {name} (--venue says otherwise)", err=True)
     with _stores(data_dir, feed, report is not None) as sinks:
         _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
@@ -82,7 +82,7 @@ def replay(
             _write(report, sinks)
 
 
-def _replay(settings: "Settings", feed: "CsvFeed", sinks: "Sinks", *, as_json: bool, quiet: bool) -> None:
+def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool, quiet: bool) -> None:
     from rich.console import Console
 
     from tapewatch.runtime.cli.tables import show_alerts
@@ -109,7 +109,7 @@ def _nothing(_: "Sequence[Alert]") -> None:
 
 
 @contextmanager
-def _stores(data_dir: Path | None, feed: "CsvFeed", needs_ticks: bool) -> "Iterator[Sinks]":
+def _stores(data_dir: Path | None, feed: "Feed", needs_ticks: bool) -> "Iterator[Sinks]":
     from tapewatch.runtime.embedded import memory_sinks, open_on_disk, tape_name
 
     if data_dir is None and not needs_ticks:
