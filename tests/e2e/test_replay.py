@@ -46,7 +46,7 @@ def replay(forker: Forker, tmp_path: Path, tmp_path_factory: pytest.TempPathFact
 
     def call(*args: str | Path) -> tuple[int, str, str]:
         folder = tmp_path_factory.mktemp("output")
-        running = forker.start(folder / "err", "replay", *args, out=folder / "out")
+        running = forker.start(folder / "err", "replay", *args, out=folder / "out", cwd=tmp_path)
         code = running.end(120)
         assert code is not None
         return code, (folder / "out").read_text(), (folder / "err").read_text()
