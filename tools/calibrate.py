@@ -1,4 +1,4 @@
-"""Make a calibration file from histories of bars: `python tools/calibrate.py OUT NAME FILE@VENUE:SYMBOL[@FROM[@TO]] ...`
+"""Make a calibration file from bars: `python tools/calibrate.py OUT NAME FILE@VENUE:SYMBOL[@FROM[@TO]] ...`
 
 FROM and TO are dates (UTC, TO excluded) that cut the history. What no file tells is taken from the calibration that
 comes with tapewatch. The shipped file was made with the command that stands in docs/quality.md.
@@ -29,9 +29,9 @@ def main(arguments: list[str]) -> None:
     text = msgspec.json.format(msgspec.json.encode(found), indent=1)
     Path(out).write_bytes(text + b"\n")
     for group, measured in found.groups.items():
-        print(f"{group}: scale {measured.scale:.6f}, phase ratios {measured.phase_ratio}")
+        sys.stdout.write(f"{group}: scale {measured.scale:.6f}, phase ratios {measured.phase_ratio}\n")
         for phase, tail in measured.tails.items():
-            print(f"  {phase}: {tail}")
+            sys.stdout.write(f"  {phase}: {tail}\n")
 
 
 def read(source: str) -> list[TickBatch]:

@@ -11,7 +11,7 @@ GAP_BARS = 30
 STEP_RENEW = 1000
 UNKNOWN_AFTER = 30  # bars of a phase without volume
 VOLUME_WEIGHT = 2.0 / 121.0
-VOLUME_DEV_WEIGHT = 2.0 / 2401.0
+VOLUME_DEV_WEIGHT = 2.0 / 2401.0  # the level follows the hour, its spread is measured over days
 VOLUME_CLIP = 5.0
 BIN_NS = 30 * MINUTE_NS
 PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, regular, post, continuous
@@ -134,7 +134,8 @@ def take_volume(head: Row, group: Row, at_ns: int, volume: float) -> None:
     if n >= 20:
         adjusted = min(adjusted, VOLUME_CLIP * head.volume)
     if n > 0:
-        head.volume_dev += max(1.0 / (n + 1.0), VOLUME_DEV_WEIGHT) * (abs(math.log(adjusted / head.volume)) - head.volume_dev)
+        deviation = abs(math.log(adjusted / head.volume))
+        head.volume_dev += max(1.0 / (n + 1.0), VOLUME_DEV_WEIGHT) * (deviation - head.volume_dev)
     head.volume += weight * (adjusted - head.volume)
     head.volume_n = n + 1
 

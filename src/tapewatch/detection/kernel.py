@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,11 @@ def _write(root: Path, name: str, text: str) -> Path:
     return path
 
 
-@cache
-def kernel_for(detectors: tuple[Detector, ...]) -> Kernel:
-    """The compiled loop for these detectors in this order. Seconds the first time, milliseconds from the cache."""
-    text = kernel_text(detectors)
+def load_generated(text: str, sources: Iterable[Path]) -> Any:
+    """The module of a generated text, imported from the cache directory under a name that covers the text, every source
+    that it compiles, Numba and Python. So Numba's cache beside it is never that of other sources."""
     digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for path in _sources(detectors):
+    for path in sources:
         digest.update(path.read_bytes())
     digest.update(text.encode())
     name = digest.hexdigest()[:20]
@@ -70,5 +69,11 @@ def kernel_for(detectors: tuple[Detector, ...]) -> Kernel:
     module: Any = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Numba's cache looks the module up by name
     spec.loader.exec_module(module)
-    run: Kernel = module.run
+    return module
+
+
+@cache
+def kernel_for(detectors: tuple[Detector, ...]) -> Kernel:
+    """The compiled loop for these detectors in this order. Seconds the first time, milliseconds from the cache."""
+    run: Kernel = load_generated(kernel_text(detectors), _sources(detectors)).run
     return run

@@ -20,17 +20,18 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
 
     Severity is medium from `pct`, high from `high_pct`, critical from `critical_pct`. Works from the second tick
     (against the oldest close there is). Where bars are missing, the percents grow with the square root of the time,
-    up to 30 bars; beyond, it is a gap and no move. `min_scales` asks besides that the move is no everyday one: some
-    coins pass 3 % several times a day. Source: percent bands as in exchange rule books (e.g. Nasdaq LULD,
-    single-stock circuit breakers). Cost: a walk back over at most 16 closes. It cannot see a drift slower than its
-    horizon.
+    up to 30 bars; beyond, it is a gap and no move. Some coins pass 3 % several times a day: `calm_scales` lets all
+    three percents grow for them, and `min_scales` holds back what a burst in progress makes usual. Source: percent
+    bands as in exchange rule books (e.g. Nasdaq LULD, single-stock circuit breakers). Cost: a walk back over at most
+    16 closes. It cannot see a drift slower than its horizon.
     """
 
     horizon: Duration = "1m"
     pct: float = 3.0
     high_pct: float = 5.0
     critical_pct: float = 10.0
-    min_scales: float = 0.0  # of the symbol's own robust scale over the horizon, once it has one; 0: not asked
+    min_scales: float = 0.0  # of the symbol's own robust scale over the horizon, once it has one: less is usual now
+    calm_scales: float = 0.0  # the same of its slow scale alone: where this is more than `pct`, all percents grow
     min_ticks: float = 2.5  # a move of fewer tick sizes is never material
     min_notional: float = 0.0  # in the quote currency, of the tick, where its volume is known
 
@@ -43,6 +44,7 @@ RECORD = np.dtype(
         ("high", "f8"),
         ("critical", "f8"),
         ("min_scales", "f8"),
+        ("calm_scales", "f8"),
         ("min_ticks", "f8"),
         ("min_notional", "f8"),
     ]
@@ -58,9 +60,18 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
         "high": p.high_pct,
         "critical": p.critical_pct,
         "min_scales": p.min_scales,
+        "calm_scales": p.calm_scales,
         "min_ticks": p.min_ticks,
         "min_notional": p.min_notional,
     }
+
+
+@compiled
+def usual_pct(tick: Row, elapsed_ns: int) -> float:
+    """Percent that the symbol now moves in this time as a rule; 0 where it has no scale of its own."""
+    if tick.source != OWN_PHASE or tick.interval_ns == 0:
+        return 0.0
+    return float(100.0 * tick.sigma * math.sqrt(max(1.0, elapsed_ns / tick.interval_ns)))
 
 
 @compiled
@@ -76,21 +87,22 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     elapsed = tick.act_ns - head.recent_ns[j]
     stretch = math.sqrt(max(1.0, elapsed / params.horizon_ns))
     signal.direction = 1 if change > 0.0 else -1
-    if size < params.pct * stretch:
-        return HALF if size >= 0.5 * params.pct * stretch else NONE
+    usual = usual_pct(tick, elapsed)
+    scale = head.scale[tick.phase]
+    calm = usual * min(1.0, scale.slow / scale.fast) if scale.fast > 0.0 else 0.0
+    grown = max(stretch, params.calm_scales * calm / params.pct)
+    opens = max(params.pct * grown, params.min_scales * usual)
+    if size < opens:
+        return HALF if size >= 0.5 * opens else NONE
     if abs(tick.close - before) < params.min_ticks * tick.step:
         return NONE
-    if tick.source == OWN_PHASE and tick.interval_ns > 0:
-        bars = max(1.0, elapsed / tick.interval_ns)
-        if abs(math.log1p(change)) < params.min_scales * tick.sigma * math.sqrt(bars):
-            return HALF
     if tick.known and tick.close * tick.volume < params.min_notional:
         return NONE
-    signal.score = percent_score(size, params.pct * stretch, params.high * stretch, params.critical * stretch)
+    signal.score = percent_score(size, opens, max(opens, params.high * grown), max(opens, params.critical * grown))
     signal.rarity = 0.0
     signal.calibrated = 1
     signal.value = change * 100.0
-    signal.threshold = params.pct * stretch
+    signal.threshold = opens
     signal.before = before
     signal.source = FIXED
     signal.detail[0] = params.horizon_ns * 1e-9

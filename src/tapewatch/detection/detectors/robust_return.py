@@ -10,8 +10,8 @@ from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
 from tapewatch.detection.features import over_horizon
 from tapewatch.detection.stats.scale import OWN_PHASE
-from tapewatch.detection.stats.tail import capped, learn_tail, rarity_days, score_of
-from tapewatch.model.alerts import OPENS_AT, Alert
+from tapewatch.detection.stats.tail import learn_tail, rarity_days, score_of
+from tapewatch.model.alerts import HIGH_AT, OPENS_AT, Alert
 from tapewatch.model.errors import InputError
 from tapewatch.model.times import MINUTE_NS
 
@@ -34,6 +34,7 @@ class RobustReturn(Params, frozen=True, forbid_unknown_fields=True):
     horizon: Duration = "0s"  # or "5m"
     rarity_days: float = 20.0
     min_pct: float = 1.0  # materiality, with min_ticks and min_notional
+    high_pct: float = 3.0  # below it an alert is medium at most, however rare: severity is for people
     min_ticks: float = 2.5
     min_notional: float = 0.0
     min_z: float = 5.0  # below this many scales nothing is worth a second look
@@ -46,6 +47,7 @@ RECORD = np.dtype(
         ("which", "i8"),
         ("opens_days", "f8"),
         ("min_pct", "f8"),
+        ("high_pct", "f8"),
         ("min_ticks", "f8"),
         ("min_notional", "f8"),
         ("min_z", "f8"),
@@ -62,6 +64,7 @@ def _pack(p: RobustReturn) -> dict[str, float | int]:
         "which": int(horizon_ns > 0),
         "opens_days": p.rarity_days,
         "min_pct": p.min_pct,
+        "high_pct": p.high_pct,
         "min_ticks": p.min_ticks,
         "min_notional": p.min_notional,
         "min_z": p.min_z,
@@ -95,7 +98,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
         material = False
     if rarity < params.opens_days or not material:
         return HALF
-    signal.score = capped(max(score_of(rarity), OPENS_AT), material)
+    score = max(score_of(rarity), OPENS_AT)
+    signal.score = score if size * 100.0 >= params.high_pct * before else min(score, HIGH_AT - 1.0)
     signal.rarity = rarity
     signal.calibrated = tail.calibrated
     signal.value = z

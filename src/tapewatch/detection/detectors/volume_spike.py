@@ -21,18 +21,26 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
     """
 
     ratio: float = 4.0
-    min_z: float = 4.0
+    min_z: float = 3.8
+    min_z_24h: float = 4.5  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
     price_z: float = 2.0
     min_pct: float = 0.38  # of price, in the same bar
 
 
 STATE = np.dtype([("unused", "i8")])
-RECORD = np.dtype([("ratio", "f8"), ("min_z", "f8"), ("price_z", "f8"), ("min_pct", "f8")])
+RECORD = np.dtype([("ratio", "f8"), ("min_z", "f8"), ("min_z_24h", "f8"), ("price_z", "f8"), ("min_pct", "f8")])
 ENOUGH = 60
+CONTINUOUS = 4
 
 
 def _pack(p: VolumeSpike) -> dict[str, float | int]:
-    return {"ratio": p.ratio, "min_z": p.min_z, "price_z": p.price_z, "min_pct": p.min_pct}
+    return {
+        "ratio": p.ratio,
+        "min_z": p.min_z,
+        "min_z_24h": p.min_z_24h,
+        "price_z": p.price_z,
+        "min_pct": p.min_pct,
+    }
 
 
 @compiled
@@ -49,9 +57,10 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     z = math.log(ratio) / max(NORMAL * tick.volume_dev, 0.1)
     change = (tick.close / head.close - 1.0) * 100.0
     moved = abs(tick.ret) >= params.price_z * tick.sigma and abs(change) >= params.min_pct
-    if ratio < params.ratio or z < params.min_z or not moved:
+    min_z = params.min_z_24h if tick.phase == CONTINUOUS else params.min_z
+    if ratio < params.ratio or z < min_z or not moved:
         return HALF if moved else NONE
-    signal.score = min(89.0, OPENS_AT + 7.0 * (z - params.min_z))
+    signal.score = min(89.0, OPENS_AT + 7.0 * (z - min_z))
     signal.rarity = 0.0
     signal.calibrated = 1
     signal.value = ratio

@@ -9,7 +9,6 @@ import math
 import numpy as np
 
 from tapewatch.alerts.compiled import Row, compiled
-from tapewatch.model.alerts import OPENS_AT
 
 TAIL = np.dtype(
     [("u", "f8"), ("p_u", "f8"), ("xi", "f8"), ("beta", "f8"), ("theta", "f8"), ("calibrated", "i8")], align=True
@@ -50,12 +49,6 @@ def score_of(rarity: float) -> float:
     if rarity <= 0.0:
         return 0.0
     return min(100.0, max(0.0, 35.0 + 20.0 * math.log10(rarity)))
-
-
-@compiled
-def capped(score: float, material: bool) -> float:
-    """Below the materiality floor a score is at most 60: no alert."""
-    return score if material else min(score, OPENS_AT - 1.0)
 
 
 @compiled

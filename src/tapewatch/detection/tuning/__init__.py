@@ -56,4 +56,3 @@ def _tails(group: Sequence[Residuals]) -> dict[str, Tail]:
             if tail.calibrated:
                 found[PHASE_NAMES[phase] + suffix] = tail
     return found
-

@@ -28,7 +28,7 @@ class Probe(Params, frozen=True, forbid_unknown_fields=True):
 
 
 @compiled
-def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:  # noqa: ARG001 (fixed form)
     if tick.fresh or tick.interval_ns == 0 or not math.isfinite(tick.sigma) or tick.source != OWN_PHASE:
         return NONE
     signal.direction = 0
