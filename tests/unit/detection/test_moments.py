@@ -53,6 +53,15 @@ def test_at_a_price_of_a_billion_the_variance_is_exact_where_the_textbook_formul
     assert found[39].details["std_dev"] == pytest.approx(exact, rel=1e-9)
 
 
+@pytest.mark.parametrize("include", [True, False])
+def test_far_from_where_the_sums_were_anchored_a_small_variance_is_computed_again(include: bool) -> None:
+    closes = [1e6, *[1e7 + 0.0009765625 * (i % 4) for i in range(60)]]
+    ticks = [replace(t, open=t.close, high=t.close, low=t.close) for t in bars(BTC, closes)]
+    exact = math.sqrt(statistics.pvariance([Fraction(c) for c in closes[1:21]]))
+    for signal in (s for s in signals(ticks, include) if s.offset > 21):
+        assert signal.details["std_dev"] == pytest.approx(exact, rel=1e-9)
+
+
 def test_a_window_of_equal_closes_has_no_deviation_however_wild_it_was_before() -> None:
     closes = [*walk(1e6, 1e4, 100), *[123.456] * 40]
     found = signals(bars(BTC, closes), include=True)
