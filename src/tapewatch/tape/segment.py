@@ -97,14 +97,15 @@ class SegmentTape:
             first = max(bisect_right(self._first_offsets, start) - 1, 0)
             last = bisect_right(self._first_offsets, end - 1)
             positions = self._positions[first:last] if start < end else array("q")
-        parts, lengths, appended, size, at = [], [], [], 0, start
+        parts: list[bytes] = []
+        lengths, appended, size, at = [], [], 0, start
         for position in positions:
             body, count, ts_append_ns, first_offset = self._frame_at(position)
             sizes = np.frombuffer(body, "<u4", count).astype(np.int64)
             edges = np.concatenate([[0], np.cumsum(sizes)]) + 4 * count
             low, high = at - first_offset, min(count, end - first_offset)
             taken = messages_within(edges[low : high + 1], max_bytes - size)
-            if size and edges[low + taken] - edges[low] + size > max_bytes:
+            if parts and edges[low + taken] - edges[low] + size > max_bytes:
                 break
             parts.append(body[edges[low] : edges[low + taken]])
             lengths.append(sizes[low : low + taken])
