@@ -101,7 +101,8 @@ def _facts(
         facts.append(["Symbols with alerts", _names(summary.by_symbol)])
         facts.append(["Rules with alerts", _names(names)])
     facts.append(["Generated", f"{format_rfc3339(generated_ns)} by tapewatch {__version__}"])
-    facts.append(["Times", f"local times of {plain(request.zone, 60)} unless marked UTC"])
+    clock = "UTC" if request.zone == "UTC" else f"{plain(request.zone, 60)} unless marked UTC"
+    facts.append(["Times", clock])
     return facts
 
 
@@ -155,16 +156,13 @@ def _severities(summary: Summary) -> list[Json]:
 
 
 def _ranking(tallies: Mapping[str, Tally], most: int) -> Json:
-    """The tallies with the most alerts; what is left out is one row of its own, so that the sum is the total."""
+    """The tallies with the most alerts; what is left out is one row of its own, so that the sum is the total. It has no
+    bar: a sum beside single names would be longer than the page is wide."""
     ordered = sorted(tallies.items(), key=lambda item: (-item[1].total, item[0]))
     rows = [{"name": plain(name, 40), "total": t.total, "split": _split(t.by_severity)} for name, t in ordered[:most]]
-    rest = Tally()
-    for _, tally in ordered[most:]:
-        rest.total += tally.total
-        rest.by_severity.update(tally.by_severity)
-    if rest.total:
-        name = f"{len(ordered) - most:,} others together"
-        rows.append({"name": name, "total": rest.total, "split": _split(rest.by_severity)})
+    rest = sum(tally.total for _, tally in ordered[most:])
+    if rest:
+        rows.append({"name": f"{len(ordered) - most:,} others together", "total": rest, "split": []})
     return {"rows": rows, "most": max((tally.total for _, tally in ordered[:most]), default=0)}
 
 
