@@ -7,8 +7,10 @@ has it back up at the end of the test.
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any  # redis types its commands for asynchronous clients as well
 
 import pytest
 
@@ -53,6 +55,30 @@ def state_redis(request: pytest.FixtureRequest, servers_folder: Path) -> Iterato
     from tapewatch.runtime.cluster.servers import redis
 
     yield from _run(request, "redis", lambda: redis.start(servers_folder / "state", name="redis-state"))
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(state_redis: Running, servers_folder: Path) -> Iterator[str]:
+    """The URL of one of two servers that make a Redis Cluster, each with half of the slots."""
+    from redis import Redis
+
+    from tapewatch.runtime.cluster.servers import redis
+
+    del state_redis  # asked for so that a missing Redis is reported in one place
+    settings = {"cluster-enabled": "yes"}
+    with (
+        redis.start(servers_folder / "a", settings=settings, name="redis-a") as a,
+        redis.start(servers_folder / "b", settings=settings, name="redis-b") as b,
+    ):
+        clients: list[Any] = [Redis.from_url(node.address) for node in (a, b)]
+        clients[0].execute_command("CLUSTER ADDSLOTSRANGE 0 8191")
+        clients[1].execute_command("CLUSTER ADDSLOTSRANGE 8192 16383")
+        clients[0].execute_command(f"CLUSTER MEET 127.0.0.1 {b.port}")
+        give_up = time.monotonic() + 30
+        while not all(c.cluster("info")["cluster_state"] == "ok" for c in clients):
+            assert time.monotonic() < give_up, "the cluster did not form"
+            time.sleep(0.05)
+        yield a.address
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What every ShardStore promises."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,23 +9,34 @@ from pathlib import Path
 import pytest
 
 from tapewatch.model.errors import CommitRefusedError
+from tapewatch.model.secret import Secret
 from tapewatch.model.ticks import Fate
 from tapewatch.stores.memory import MemoryShardStore
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
+from tapewatch.stores.redis import RedisShardStore, connect
 from tapewatch.stores.sqlite import Database, SqliteShardStore
 
 A, B = StateRow("XNAS|TSLA|hot", b"a"), StateRow("binance|BTC/USDT|hot", b"b\x00\xff")
 ALERT = OutboxEntry("alert", "TSLA", b"{}")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+REAL = [pytest.param(name, marks=pytest.mark.cluster) for name in ("redis", "redis-cluster")]
+
+
+@pytest.fixture(params=["memory", "sqlite", *REAL])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShardStore]:
     if request.param == "memory":
         yield MemoryShardStore()
-        return
-    database = Database(tmp_path / "db.sqlite")
-    yield SqliteShardStore(database)
-    database.close()
+    elif request.param == "sqlite":
+        database = Database(tmp_path / "db.sqlite")
+        yield SqliteShardStore(database)
+        database.close()
+    else:
+        clustered = request.param == "redis-cluster"
+        url = request.getfixturevalue("redis_cluster") if clustered else request.getfixturevalue("state_redis").address
+        client = connect(Secret(url), cluster=clustered)
+        yield RedisShardStore(client, prefix=uuid.uuid4().hex)
+        client.close()
 
 
 def _commit(
@@ -48,6 +60,25 @@ def test_a_claim_raises_the_epoch_and_keeps_what_is_stored(store: ShardStore) ->
     head, rows = store.claim("s", "another", "other rules")
     assert (head.incarnation, head.fingerprint, head.epoch, head.next) == ("inc", "rules", 2, 5)
     assert sorted(rows, key=lambda r: r.key) == [A, B]
+
+
+def test_a_claim_takes_an_epoch_above_one_known_from_elsewhere(store: ShardStore) -> None:
+    assert store.claim("s", "inc", "rules", epoch_floor=7)[0].epoch == 8
+    assert store.claim("s", "inc", "rules", epoch_floor=3)[0].epoch == 9
+    assert store.claim("s", "inc", "rules")[0].epoch == 10
+
+
+def test_a_load_shows_head_and_wanted_rows_and_changes_nothing(store: ShardStore) -> None:
+    assert store.load("s") is None
+    head, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(head, 5, A, B))
+    seen = replace(head, next=5, fates={Fate.JUDGED: 1})
+    assert store.load("s", [B.key, "nobody"]) == (seen, [B])
+    assert store.load("s", []) == (seen, [])
+    loaded = store.load("s")
+    assert loaded is not None
+    assert (loaded[0], sorted(loaded[1], key=lambda r: r.key)) == (seen, [A, B])
+    store.commit(_commit(head, 6, start=5))
 
 
 def test_rows_that_a_commit_does_not_name_stay_as_they_are(store: ShardStore) -> None:
@@ -124,6 +155,36 @@ def test_the_outbox_is_drained_in_order_until_it_is_acknowledged(store: ShardSto
     assert store.drain("s", 2) == drained
     store.ack("s", 2)
     assert [e.payload for e in store.drain("s", 2)] == [b"2"]
+
+
+def test_who_no_longer_owns_a_shard_cannot_delete_from_its_outbox(store: ShardStore) -> None:
+    old, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(old, 5, outbox=(ALERT, ALERT)))
+    store.ack("s", 1, owner=old)
+    new, _ = store.claim("s", "inc", "rules")
+    for owner, reason in ((old, "epoch"), (replace(old, incarnation="lost"), "incarnation")):
+        with pytest.raises(CommitRefusedError) as refused:
+            store.ack("s", 2, owner=owner)
+        assert refused.value.reason == reason
+    with pytest.raises(CommitRefusedError, match="incarnation"):
+        store.ack("never claimed", 2, owner=new)
+    assert [e.seq for e in store.drain("s", 10)] == [2]
+    store.ack("s", 2, owner=new)
+    assert store.drain("s", 10) == []
+
+
+def test_a_commit_may_hold_thousands_of_rows_and_entries(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    rows = [StateRow(f"XNAS|S{i:05}|hot", i.to_bytes(4, "little")) for i in range(9_001)]
+    entries = tuple(OutboxEntry("signal", "é/€", i.to_bytes(4, "little")) for i in range(4_001))
+    store.commit(_commit(head, 2**60, *rows, outbox=entries))
+    assert [(e.seq, e.key, e.payload) for e in store.drain("s", 5_000)] == [
+        (i + 1, e.key, e.payload) for i, e in enumerate(entries)
+    ]
+    head, kept = store.claim("s", "inc", "rules")
+    assert (head.next, sorted(kept, key=lambda r: r.key)) == (2**60, rows)
+    with pytest.raises(CommitRefusedError, match="start"):
+        store.commit(_commit(head, 2**60 + 9, start=2**60 + 1))
 
 
 def test_outbox_numbers_go_on_after_everything_was_acknowledged(store: ShardStore) -> None:

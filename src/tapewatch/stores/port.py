@@ -71,9 +71,17 @@ class ShardHead:
 class ShardStore(Protocol):
     """State, outbox and offset of shards, changed together or not at all."""
 
-    def claim(self, shard: str, incarnation: str, fingerprint: str) -> tuple[ShardHead, list[StateRow]]:
+    def claim(
+        self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
+    ) -> tuple[ShardHead, list[StateRow]]:
         """Take a shard over: create it empty at next = 0 with the given incarnation and fingerprint if it is new;
-        else leave incarnation and fingerprint as stored. Raise the epoch by one. Return the head and all rows."""
+        else leave incarnation and fingerprint as stored. The epoch becomes max(stored, `epoch_floor`) + 1, where the
+        floor is an epoch known from elsewhere (the store may have lost some). Return the head and all rows."""
+        ...
+
+    def load(self, shard: str, keys: Sequence[str] | None = None) -> tuple[ShardHead, list[StateRow]] | None:
+        """The head and, as of the same moment, the rows of `keys` that exist (None: all); None for an unknown shard.
+        Changes nothing: for who works on a batch of a shard that another one owns."""
         ...
 
     def commit(self, commit: Commit) -> None:
@@ -85,8 +93,9 @@ class ShardStore(Protocol):
         """The oldest undelivered entries in order; repeated until `ack`."""
         ...
 
-    def ack(self, shard: str, seq: int) -> None:
-        """Delete the entries up to and including `seq`."""
+    def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
+        """Delete the entries up to and including `seq`. With `owner`, the head that its claim returned, raise
+        CommitRefusedError (`incarnation`, `epoch`) and delete nothing where another claim has come since."""
         ...
 
     def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:

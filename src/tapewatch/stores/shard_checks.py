@@ -11,8 +11,7 @@ def check_commit(commit: Commit, head: ShardHead | None) -> None:
     A shard that the store does not know has no incarnation, so it is refused for that. Raises ValueError where the
     commit would move the shard backwards: no caller means that.
     """
-    if commit.end < commit.start:
-        raise ValueError(f"commit of shard {commit.shard} ends at {commit.end}, before its start {commit.start}")
+    check_direction(commit)
     if head is None:
         raise CommitRefusedError("incarnation", commit.incarnation, None)
     if commit.incarnation != head.incarnation:
@@ -23,6 +22,20 @@ def check_commit(commit: Commit, head: ShardHead | None) -> None:
         raise CommitRefusedError("epoch", commit.epoch, head.epoch)
     if commit.start != head.next:
         raise CommitRefusedError("start", commit.start, head.next)
+
+
+def check_direction(commit: Commit) -> None:
+    """Raise ValueError where the commit would move the shard backwards."""
+    if commit.end < commit.start:
+        raise ValueError(f"commit of shard {commit.shard} ends at {commit.end}, before its start {commit.start}")
+
+
+def check_owner(owner: ShardHead, head: ShardHead | None) -> None:
+    """Raise CommitRefusedError for the first of incarnation, epoch that is no longer `owner`'s."""
+    if head is None or owner.incarnation != head.incarnation:
+        raise CommitRefusedError("incarnation", owner.incarnation, head.incarnation if head else None)
+    if owner.epoch != head.epoch:
+        raise CommitRefusedError("epoch", owner.epoch, head.epoch)
 
 
 def check_rule_change(commit: Commit) -> None:

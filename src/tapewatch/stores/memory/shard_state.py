@@ -1,10 +1,11 @@
 """Shard state, outbox and offsets in memory."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
-from tapewatch.stores.shard_checks import add_fates, check_commit, check_rule_change
+from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_rule_change
 
 
 @dataclass(slots=True)
@@ -22,12 +23,23 @@ class MemoryShardStore:
         self._lock = threading.Lock()
         self._shards: dict[str, _Shard] = {}
 
-    def claim(self, shard: str, incarnation: str, fingerprint: str) -> tuple[ShardHead, list[StateRow]]:
+    def claim(
+        self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
+    ) -> tuple[ShardHead, list[StateRow]]:
         """As the port says."""
         with self._lock:
             held = self._shards.setdefault(shard, _Shard(ShardHead(shard, incarnation, fingerprint, epoch=0, next=0)))
-            held.head = replace(held.head, epoch=held.head.epoch + 1)
+            held.head = replace(held.head, epoch=max(held.head.epoch, epoch_floor) + 1)
             return held.head, [StateRow(key, data) for key, data in sorted(held.rows.items())]
+
+    def load(self, shard: str, keys: Sequence[str] | None = None) -> tuple[ShardHead, list[StateRow]] | None:
+        """As the port says."""
+        with self._lock:
+            held = self._shards.get(shard)
+            if held is None:
+                return None
+            wanted = held.rows if keys is None else keys
+            return held.head, [StateRow(key, held.rows[key]) for key in wanted if key in held.rows]
 
     def commit(self, commit: Commit) -> None:
         """As the port says."""
@@ -49,10 +61,12 @@ class MemoryShardStore:
             held = self._shards.get(shard)
             return held.outbox[:limit] if held else []
 
-    def ack(self, shard: str, seq: int) -> None:
+    def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
         """As the port says."""
         with self._lock:
             held = self._shards.get(shard)
+            if owner:
+                check_owner(owner, held.head if held else None)
             if held:
                 held.outbox = [entry for entry in held.outbox if entry.seq > seq]
 

@@ -1,12 +1,13 @@
 """Shard state, outbox and offsets in SQLite."""
 
 import sqlite3
+from collections.abc import Sequence
 
 import msgspec
 
 from tapewatch.model.ticks import Fate
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
-from tapewatch.stores.shard_checks import add_fates, check_commit, check_rule_change
+from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_rule_change
 from tapewatch.stores.sqlite.connection import Database
 
 _fates = msgspec.json.Decoder(dict[int, int])
@@ -18,18 +19,33 @@ class SqliteShardStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def claim(self, shard: str, incarnation: str, fingerprint: str) -> tuple[ShardHead, list[StateRow]]:
+    def claim(
+        self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
+    ) -> tuple[ShardHead, list[StateRow]]:
         """As the port says."""
         with self._db.write() as db:
             db.execute(
                 "INSERT INTO shards VALUES (?, ?, ?, 0, 0, '{}', 0) ON CONFLICT DO NOTHING",
                 (shard, incarnation, fingerprint),
             )
-            db.execute("UPDATE shards SET epoch = epoch + 1 WHERE shard = ?", (shard,))
+            db.execute("UPDATE shards SET epoch = max(epoch, ?) + 1 WHERE shard = ?", (epoch_floor, shard))
             rows = db.execute("SELECT key, data FROM shard_rows WHERE shard = ? ORDER BY key", (shard,))
             head = _head(db, shard)
             if head is None:
                 raise AssertionError("unreachable: the shard was inserted in this transaction")
+            return head, [StateRow(*row) for row in rows]
+
+    def load(self, shard: str, keys: Sequence[str] | None = None) -> tuple[ShardHead, list[StateRow]] | None:
+        """As the port says."""
+        with self._db.read() as db:
+            head = _head(db, shard)
+            if head is None:
+                return None
+            rows = db.execute(
+                "SELECT key, data FROM shard_rows WHERE shard = ?1"
+                " AND (?2 IS NULL OR key IN (SELECT value FROM json_each(?2)))",
+                (shard, None if keys is None else msgspec.json.encode(keys).decode()),
+            )
             return head, [StateRow(*row) for row in rows]
 
     def commit(self, commit: Commit) -> None:
@@ -65,9 +81,11 @@ class SqliteShardStore:
         with self._db.read() as db:
             return [bytes(data) for (data,) in db.execute("SELECT data FROM shard_rows WHERE key = ?", (key,))]
 
-    def ack(self, shard: str, seq: int) -> None:
+    def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
         """As the port says."""
         with self._db.write() as db:
+            if owner:
+                check_owner(owner, _head(db, shard))
             db.execute("DELETE FROM outbox WHERE shard = ? AND seq <= ?", (shard, seq))
 
 

@@ -1,0 +1,146 @@
+"""Shard state, outbox and offsets in Redis: one Lua script a commit.
+
+A shard has three keys that share the hash tag `{shard}`, so that a Redis Cluster keeps them on one server:
+
+    tapewatch:{shard}:head     hash: incarnation, fingerprint, epoch, next, acked, fate:N
+    tapewatch:{shard}:rows     hash: a row's key to its bytes
+    tapewatch:{shard}:outbox   list: undelivered entries, oldest first; the first one's seq is acked + 1
+
+Each commit publishes the new `next` on the channel `tapewatch:{shard}:next`.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from tapewatch.model.errors import CommitRefusedError, GiveUpError
+from tapewatch.model.ticks import Fate
+from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, ShardHead, StateRow
+from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.scripts import Script
+from tapewatch.stores.shard_checks import check_direction, check_rule_change
+
+PREFIX = "tapewatch"
+_FATE = b"fate:"
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True):
+    """An outbox entry as the list holds it; fields are only ever appended."""
+
+    kind: OutboxKind
+    key: str
+    payload: bytes
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(_Packed).decode
+
+
+class RedisShardStore:
+    """A `ShardStore` on Redis 7 or newer, or on a Redis Cluster.
+
+    What a commit wrote survives the death of this process, and that of the server as far as its append-only file does
+    (`check_servers` asks for one). A call that raises RetryableError may have taken effect: the next one shows it.
+    """
+
+    def __init__(self, client: Client, prefix: str = PREFIX) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._claim, self._load, self._commit = Script("claim"), Script("load"), Script("commit")
+        self._drain, self._ack = Script("drain"), Script("ack")
+
+    def claim(
+        self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
+    ) -> tuple[ShardHead, list[StateRow]]:
+        """As the port says; a shard that Redis has lost is a new one."""
+        keys = self._keys(shard, "head", "rows", "outbox")
+        head, rows = self._claim(self._client, keys, [incarnation, fingerprint, epoch_floor])
+        return _head(shard, head), _rows(rows)
+
+    def load(self, shard: str, keys: Sequence[str] | None = None) -> tuple[ShardHead, list[StateRow]] | None:
+        """As the port says."""
+        wanted = ["all"] if keys is None else ["some", *keys]
+        head, rows = self._load(self._client, self._keys(shard, "head", "rows"), wanted)
+        return (_head(shard, head), _rows(rows)) if head else None
+
+    def commit(self, commit: Commit) -> None:
+        """As the port says; one round trip."""
+        self._write(commit, "")
+
+    def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
+        """As the port says."""
+        check_rule_change(commit)
+        self._write(commit, fingerprint)
+
+    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
+        """As the port says."""
+        if limit <= 0:
+            return []
+        acked, packed = self._drain(self._client, self._keys(shard, "head", "outbox"), [limit])
+        entries = (_unpack(entry) for entry in packed)
+        return [OutboxEntry(e.kind, e.key, e.payload, seq) for seq, e in enumerate(entries, int(acked or 0) + 1)]
+
+    def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
+        """As the port says."""
+        who: list[str | int] = [owner.incarnation, owner.epoch] if owner else []
+        refusal = self._ack(self._client, self._keys(shard, "head", "outbox"), [seq, *who])
+        if refusal and owner:
+            raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch})
+
+    def outbox_depth(self, shard: str) -> int:
+        """How many entries wait to be delivered."""
+        (key,) = self._keys(shard, "outbox")
+        with answering():
+            return int(self._client.llen(key))
+
+    def channel(self, shard: str) -> str:
+        """Where a commit says that `next` has moved."""
+        return self._keys(shard, "next")[0]
+
+    def _write(self, commit: Commit, fingerprint: str) -> None:
+        check_direction(commit)
+        args: list[str | bytes | int] = [commit.incarnation, commit.fingerprint, commit.epoch, commit.start, commit.end]
+        args += [self.channel(commit.shard), fingerprint]
+        args += [len(commit.fates), len(commit.rows), len(commit.outbox)]
+        args += chain.from_iterable((_FATE + str(int(fate)).encode(), count) for fate, count in commit.fates.items())
+        args += chain.from_iterable((row.key, row.data) for row in commit.rows)
+        args += [_pack(_Packed(entry.kind, entry.key, entry.payload)) for entry in commit.outbox]
+        refusal = self._commit(self._client, self._keys(commit.shard, "head", "rows", "outbox"), args)
+        if refusal:
+            raise _refused(refusal, {name: getattr(commit, name) for name in _CHECKS})
+
+    def _keys(self, shard: str, *names: str) -> list[str]:
+        if not shard or "{" in shard or "}" in shard:
+            raise ValueError(f"shard {shard!r} cannot be a hash tag")
+        return [f"{self._prefix}:{{{shard}}}:{name}" for name in names]
+
+
+_CHECKS = ("incarnation", "fingerprint", "epoch", "start")
+
+
+def _refused(refusal: list[Any], expected: dict[str, Any]) -> CommitRefusedError:
+    reason, stored = refusal[0].decode(), refusal[1]
+    known = None if stored is None else type(expected[reason])(stored.decode())
+    return CommitRefusedError(reason, expected[reason], known)
+
+
+def _head(shard: str, flat: list[bytes]) -> ShardHead:
+    """A head from the fields and values of its hash."""
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    try:
+        return ShardHead(
+            shard,
+            fields[b"incarnation"].decode(),
+            fields[b"fingerprint"].decode(),
+            int(fields[b"epoch"]),
+            int(fields[b"next"]),
+            {Fate(int(f[len(_FATE) :])): int(count) for f, count in fields.items() if f.startswith(_FATE)},
+        )
+    except (KeyError, ValueError) as problem:
+        raise GiveUpError(f"what Redis holds as the head of shard {shard} is not ours: {problem!r}") from problem
+
+
+def _rows(flat: list[bytes]) -> list[StateRow]:
+    return [StateRow(key.decode(), data) for key, data in zip(flat[::2], flat[1::2], strict=True)]
