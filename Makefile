@@ -60,8 +60,11 @@ format: setup ## Rewrite to the house style
 	$(RUN) ruff check --fix .
 
 .PHONY: docs
-docs: setup ## Write again what is made from the code: the settings' reference, the pictures
+docs: setup ## Write the settings' reference again, from the code
 	$(RUN) python tools/make_settings_docs.py
+
+.PHONY: pictures
+pictures: setup ## Draw docs/images again, from a run of the demo (needs tmux and pdftoppm)
 	$(RUN) python tools/make_pictures.py
 
 .PHONY: build

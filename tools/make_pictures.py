@@ -20,7 +20,7 @@ WATCHED_S = 9.0  # of the 12 that the market runs
 
 
 def main() -> None:
-    """Run the demo once; take the screen while it runs and when it has ended, and the report's first pages."""
+    """Run the demo once; take the screen while it runs and when it has ended, and two pages of its report."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         tapewatch = Path(sys.executable).with_name("tapewatch")
@@ -36,9 +36,9 @@ def main() -> None:
         finally:
             tmux("kill-server")
         report = Path(folder) / "tapewatch-demo" / "report.pdf"
-        for page in (1, 2):
+        for name, page in (("report-cover", 1), ("report-charts", 4)):
             pages = ["pdftoppm", "-r", "70", "-png", "-f", str(page), "-singlefile", str(report)]
-            subprocess.run([*pages, str(IMAGES / f"report-{page}")], check=True)
+            subprocess.run([*pages, str(IMAGES / name)], check=True)
 
 
 def tmux(*command: str) -> str:
