@@ -24,7 +24,7 @@ uv:
 
 .PHONY: setup
 setup: uv ## Create .venv with everything from the lock file
-	@$(UV) sync --frozen -q
+	@$(UV) sync --frozen -q --all-extras
 
 .PHONY: demo
 demo: uv ## Watch tapewatch find planted anomalies in a simulated market
