@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -61,6 +61,11 @@ def wait_until(true: Callable[[], object], timeout_s: float, what: str) -> None:
         time.sleep(0.005)
 
 
+def http_get(address: str, **params: str | int) -> httpx.Response:
+    """A GET; parameters, where there are any, replace those of the address."""
+    return httpx.get(address, params=params or None, timeout=20, verify=False)  # plain HTTP; certificates load slowly
+
+
 @dataclass
 class Server:
     """One process of `tapewatch serve`, whose standard error goes to a file."""
@@ -90,7 +95,7 @@ class Server:
 
     def get(self, path: str, **params: str | int) -> Any:
         """JSON of a GET."""
-        answer = httpx.get(self.address + path, params=params, timeout=20)
+        answer = http_get(self.address + path, **params)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -99,7 +104,7 @@ class Server:
 
         def is_ready() -> bool:
             try:
-                return httpx.get(self.address + "/readyz", timeout=20).status_code == 200
+                return http_get(self.address + "/readyz").status_code == 200
             except httpx.TransportError:
                 return False
 
@@ -170,25 +175,25 @@ class Left:
 def position(data_dir: Path) -> int:
     """The committed position of the one shard; 0 before there is any."""
     try:
-        return int(_rows(data_dir, "SELECT coalesce(max(next), 0) FROM shards")[0][0])
+        return int(rows(data_dir, "SELECT coalesce(max(next), 0) FROM shards")[0][0])
     except sqlite3.OperationalError:  # no database, or no table in it yet
         return 0
 
 
 def what_is_left(data_dir: Path) -> Left:
     """Read a data directory that no process has open."""
-    ((end, fates),) = _rows(data_dir, "SELECT next, fates FROM shards")
-    incidents = _rows(data_dir, "SELECT incident_id, is_open, payload FROM incidents ORDER BY incident_id")
+    ((end, fates),) = rows(data_dir, "SELECT next, fates FROM shards")
+    incidents = rows(data_dir, "SELECT incident_id, is_open, payload FROM incidents ORDER BY incident_id")
     return Left(
         next=end,
         fates=msgspec.json.decode(fates),
-        outbox=_rows(data_dir, "SELECT count(*) FROM outbox")[0][0],
-        alerts=[_alert(p) for (p,) in _rows(data_dir, "SELECT payload FROM alerts ORDER BY alert_id")],
-        signals=[_signal(p) for (p,) in _rows(data_dir, "SELECT payload FROM signals ORDER BY signal_id")],
-        changes=[(seq, _alert(p)) for seq, p in _rows(data_dir, "SELECT seq, payload FROM changes ORDER BY seq")],
-        news=_rows(data_dir, "SELECT seq, event, incident FROM changes WHERE event IS NOT NULL ORDER BY seq"),
+        outbox=rows(data_dir, "SELECT count(*) FROM outbox")[0][0],
+        alerts=[_alert(p) for (p,) in rows(data_dir, "SELECT payload FROM alerts ORDER BY alert_id")],
+        signals=[_signal(p) for (p,) in rows(data_dir, "SELECT payload FROM signals ORDER BY signal_id")],
+        changes=[(seq, _alert(p)) for seq, p in rows(data_dir, "SELECT seq, payload FROM changes ORDER BY seq")],
+        news=rows(data_dir, "SELECT seq, event, incident FROM changes WHERE event IS NOT NULL ORDER BY seq"),
         incidents=[msgspec.json.encode(row[:2]) + row[2] for row in incidents],
-        dead=[p for (p,) in _rows(data_dir, "SELECT payload FROM dead_letters ORDER BY seq")],
+        dead=[p for (p,) in rows(data_dir, "SELECT payload FROM dead_letters ORDER BY seq")],
         ticks=_ticks(data_dir),
     )
 
@@ -217,9 +222,10 @@ def _signal(payload: bytes) -> Signal:
     return msgspec.structs.replace(msgspec.json.decode(payload, type=Signal), timestamp_detection=None)
 
 
-def _rows(data_dir: Path, query: str, values: Sequence[object] = ()) -> list[Any]:
+def rows(data_dir: Path, query: str) -> list[Any]:
+    """What a query of the database gives, which a process may have open."""
     connection = sqlite3.connect(f"file:{data_dir / DATABASE}?mode=ro", uri=True, timeout=20)
     try:
-        return connection.execute(query, values).fetchall()
+        return connection.execute(query).fetchall()
     finally:
         connection.close()
