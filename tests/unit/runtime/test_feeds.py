@@ -1,0 +1,81 @@
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tapewatch.feeds.csv import open_csv
+from tapewatch.model.errors import InputError
+from tapewatch.model.ticks import FeedBatch
+from tapewatch.runtime.config.settings import FeedSettings
+from tapewatch.runtime.embedded import tape_name
+from tapewatch.runtime.feeds import csv_settings, open_feed, open_source, recorded, with_sources
+from tests.unit.feeds.helpers import bars, gather, zone_of
+
+ROWS = [f"2025-03-03T15:{minute:02}:00Z,TSLA,1,2,1,2,10" for minute in range(20)]
+
+
+def pipe(rows: list[str]) -> io.BytesIO:
+    return io.BytesIO(bars(rows).encode())
+
+
+def test_a_file_is_read_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(bars(ROWS))
+    feed = open_source(FeedSettings(sources=(str(path),)), tmp_path / "data")
+    assert feed is not None and feed.identity and not (tmp_path / "data").exists()
+
+
+def test_without_sources_there_is_no_feed_and_a_simulated_market_is_one(tmp_path: Path) -> None:
+    assert open_source(FeedSettings(), tmp_path) is None
+    simulated = open_source(FeedSettings(), tmp_path, simulate=True)
+    assert simulated is not None and tape_name(simulated).isalnum() and len(tape_name(simulated)) == 16
+
+
+def test_what_cannot_be_read_again_is_recorded_and_read_from_there(tmp_path: Path) -> None:
+    straight = gather(open_csv(["-"], csv_settings(FeedSettings()), zone_of=zone_of, stdin=pipe(ROWS)).batches(0))
+    feed = recorded(open_csv(["-"], csv_settings(FeedSettings()), zone_of=zone_of, stdin=pipe(ROWS)), tmp_path)
+    assert feed.identity
+    through_tape = gather(feed.batches(0))
+    assert through_tape.times() == straight.times() and through_tape.end == straight.end
+
+
+class Open:
+    """A pipe that stays open: its reader waits for more."""
+
+    identity = ""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def batches(self, start: int, limit: int = 100_000) -> Iterator[FeedBatch]:
+        yield from open_csv(["-"], csv_settings(FeedSettings()), zone_of=zone_of, stdin=pipe(ROWS)).batches(
+            start, limit
+        )
+        self.closed.wait(30)
+
+
+def test_a_recorded_feed_that_waits_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    source, stop = Open(), threading.Event()
+    batches = recorded(source, tmp_path, stop.is_set).batches(0)
+    assert next(batches).end > 0
+    reader = threading.Thread(target=list, args=(batches,), daemon=True)
+    reader.start()
+    reader.join(0.2)
+    assert reader.is_alive(), "it did not wait for more"
+    stop.set()
+    reader.join(5)
+    assert not reader.is_alive()
+    source.closed.set()
+
+
+def test_a_zone_that_nobody_knows_is_refused_before_reading() -> None:
+    with pytest.raises(InputError, match="Mars"):
+        open_feed(FeedSettings(sources=("none.csv",), zone="Mars/Phobos"))
+
+
+def test_sources_and_mapping_of_the_command_line_win() -> None:
+    settings = FeedSettings(sources=("a",), mapping={"time": "T"})
+    assert with_sources(settings, ["b"], {}) == FeedSettings(sources=("b",), mapping={"time": "T"})
+    assert with_sources(settings, ["b"], {"close": "C"}).mapping == {"close": "C"}
