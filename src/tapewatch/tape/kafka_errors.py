@@ -1,0 +1,44 @@
+"""Kafka's errors, named by what the caller must do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import KafkaError, KafkaException
+
+from tapewatch.model.errors import GiveUpError, InputError, RetryableError, TapewatchError
+
+_WRONG = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition",
+    KafkaError._UNKNOWN_TOPIC: "there is no such topic",
+    KafkaError._UNKNOWN_PARTITION: "there is no such partition",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "these credentials may not use the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "these credentials may not use the consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "these credentials may not do this",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "the broker refused the credentials",
+    KafkaError._AUTHENTICATION: "the broker refused the credentials",
+    KafkaError.MSG_SIZE_TOO_LARGE: "a message is larger than the topic takes",
+    KafkaError._INVALID_ARG: "a setting is not valid",
+}
+
+
+class OffsetGoneError(GiveUpError):
+    """The log no longer reaches back to the offset: the messages up to `first` are lost to retention."""
+
+    def __init__(self, name: str, offset: int, first: int) -> None:
+        super().__init__(f"{name}: offset {offset} is gone, the log begins at {first}; retention is too short")
+        self.first = first
+
+
+def as_ours(error: KafkaError, what: str) -> TapewatchError:
+    """The error to be raised; `what` names what was tried on what. A broker that is away is RetryableError."""
+    wrong = _WRONG.get(error.code())
+    return InputError(f"{what}: {wrong}") if wrong else RetryableError(f"{what}: {error.str()}")
+
+
+@contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Raise ours for theirs."""
+    try:
+        yield
+    except KafkaException as error:
+        raise as_ours(error.args[0], what) from error

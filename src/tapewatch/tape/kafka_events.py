@@ -1,0 +1,64 @@
+"""CloudEvents headers on what tapewatch publishes (CloudEvents 1.0, Kafka protocol binding, binary mode).
+
+The id is what consumers drop repeats by: it does not depend on how often, or when, something was published.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tapewatch.model.times import format_rfc3339
+from tapewatch.tape.kafka_publisher import Headers
+
+EventKind = Literal["signal", "alert", "dead", "audit"]
+_TYPE = "io.tapewatch."
+
+
+class _Named(msgspec.Struct):
+    """What the headers need of any payload of the outbox."""
+
+    alert_id: str | None = None
+    revision: int | None = None
+    signal_id: str | None = None
+    symbol: str | None = None
+    timestamp: str | None = None
+    source: str | None = None
+    offset: int | None = None
+    seq: int | None = None
+    at_ns: int | None = None
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
+def event_headers(kind: EventKind, payload: bytes, source: str, trace: str | None = None) -> Headers:
+    """Headers of one published payload: JSON of a Signal, Alert, DeadLetter or AuditEntry.
+
+    `source` is a URI reference that names this installation, e.g. `/tapewatch/desk`; `trace` a W3C traceparent.
+    """
+    found = _named.decode(payload)
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", _event_id(kind, found).encode()),
+        ("ce_type", f"{_TYPE}{kind}".encode()),
+        ("ce_source", source.encode()),
+        ("content-type", b"application/json"),
+    ]
+    time = found.timestamp or (format_rfc3339(found.at_ns) if found.at_ns is not None else None)
+    if time is not None:
+        headers.append(("ce_time", time.encode()))
+    if found.symbol is not None:
+        headers.append(("ce_subject", found.symbol.encode()))
+    if trace is not None:
+        headers.append(("traceparent", trace.encode()))
+    return headers
+
+
+def _event_id(kind: EventKind, found: _Named) -> str:
+    if kind == "alert":
+        return f"{found.alert_id}:{found.revision}"
+    if kind == "signal":
+        return f"{found.signal_id}"
+    if kind == "dead":
+        return f"{found.source}:{found.offset}"
+    return f"{found.seq}"
