@@ -50,6 +50,11 @@ test: lint types ## Lint, types, every test, coverage of the core
 quality: setup ## Measure what the default rules find and what they disturb people with
 	$(RUN) python benchmarks/quality/run.py
 
+.PHONY: bench
+bench: setup ## Measure the speed, peers side by side; writes benchmarks/speed/results (20 minutes on a quiet machine)
+	@$(UV) sync --frozen -q --inexact --group bench
+	$(RUN) --group bench python -m benchmarks.speed.run $(BENCH)
+
 .PHONY: test-cluster
 test-cluster: setup ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
 	$(RUN) pytest -m cluster

@@ -1,64 +1,25 @@
-"""Speed of the SQLite stores: pages of 100 out of N stored alerts under many filters, and a shard's commit.
+"""The SQLite stores alone: pages of 100 out of N stored alerts under many filters, and a shard's commit.
 
-    python benchmarks/speed/bench_alert_store.py [--alerts 1000000] [--keep DIR]
-
-Prints one JSON object: milliseconds at the median and at p99 for each query, and for commits of 500 rows of 1 KB.
+Milliseconds at the median and at p99 for each query, and for commits of 500 rows of 1 KB with 20 outbox entries.
 """
 
-import argparse
 import itertools
-import json
 import random
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import msgspec
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from tests.factories import make_alert
-
-from tapewatch.model.alerts import Alert, severity_of
+from benchmarks.speed.stored import APART_NS, START_NS, fill
 from tapewatch.model.times import MINUTE_NS
+from tapewatch.runtime.embedded import DATABASE
 from tapewatch.stores.port import AlertQuery, Commit, OutboxEntry, StateRow
 from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteShardStore
-
-START_NS = 1_744_000_000_000_000_000
-RULES = ("price_move", "robust_return", "volume_spike", "stale_feed", "bad_print", "zscore", "sma")
-STATES = ("resolved",) * 95 + ("retracted",) * 4 + ("firing",)
-
-
-def alerts(n: int) -> Iterator[Alert]:
-    """n alerts of 500 symbols, about 3 an incident; what is rare in life (critical, firing) is rare here."""
-    rng = random.Random(1)
-    template = make_alert()
-    for i in range(n):
-        symbol, rule = f"S{rng.randrange(500):03d}", rng.choice(RULES)
-        score = min(100.0, 61.0 + rng.expovariate(0.15))
-        onset_ns = START_NS + (i * 7_000_000_000 // MINUTE_NS) * MINUTE_NS
-        yield msgspec.structs.replace(
-            template,
-            alert_id=f"{rng.getrandbits(128):032x}",
-            incident_id=f"{symbol}-{i // 1500}",
-            venue="XNAS",
-            symbol=symbol,
-            rule=rule,
-            direction=rng.choice(("rise", "drop")),
-            state=rng.choice(STATES),
-            score=score,
-            severity=severity_of(score),
-            category="volume" if rule == "volume_spike" else "data_quality" if rule == "bad_print" else "price",
-            onset_ns=onset_ns,
-            ts_event_ns=onset_ns,
-        )
 
 
 def queries(n: int) -> dict[str, AlertQuery]:
     """Filters that are broad, narrow, rare, deep and empty, alone and combined."""
-    middle = START_NS + n * 7_000_000_000 // 2
+    middle = START_NS + n * APART_NS // 2
     hour = 60 * MINUTE_NS
     return {
         "newest": AlertQuery(),
@@ -85,8 +46,7 @@ def queries(n: int) -> dict[str, AlertQuery]:
     }
 
 
-def timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Median and p99 of `repeats` calls in ms."""
+def _timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
     took = []
     for _ in range(repeats):
         began = time.perf_counter()
@@ -96,20 +56,7 @@ def timed(call: Callable[[], object], repeats: int) -> dict[str, float]:
     return {"p50_ms": round(took[len(took) // 2], 3), "p99_ms": round(took[int(len(took) * 0.99)], 3)}
 
 
-def bench_pages(database: Database, n: int) -> dict[str, object]:
-    """Fill the store if it is empty, then page."""
-    store = SqliteAlertStore(database, time.time_ns)
-    began = time.perf_counter()
-    stream = alerts(n) if not store.page(AlertQuery(limit=1)) else iter(())
-    while batch := list(itertools.islice(stream, 5_000)):
-        store.upsert(batch, [])
-    filled_s = round(time.perf_counter() - began, 1)
-    pages = {name: timed(lambda q=query: store.page(q), 300) for name, query in queries(n).items()}  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-    return {"alerts": n, "fill_s": filled_s, "pages": pages}
-
-
-def bench_commit(database: Database) -> dict[str, float]:
-    """500 rows of 1 KB and 20 outbox entries a commit."""
+def _commit_times(database: Database) -> dict[str, float]:
     store = SqliteShardStore(database)
     head, _ = store.claim("bench", "i", "f")
     position = itertools.count(head.next)
@@ -122,21 +69,17 @@ def bench_commit(database: Database) -> dict[str, float]:
             Commit("bench", head.incarnation, head.fingerprint, head.epoch, start, start + 1, rows, outbox, {})
         )
 
-    return timed(commit, 300)
+    return _timed(commit, 300)
 
 
-def main() -> None:
-    """Run both and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--alerts", type=int, default=1_000_000)
-    parser.add_argument("--keep", type=Path, help="leave the database here and use it again")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        database = Database((args.keep or Path(temporary)) / "bench.sqlite")
-        figures = {"commit": bench_commit(database), **bench_pages(database, args.alerts)}
-        database.close()
-    print(json.dumps(figures, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+def bench(folder: Path, alerts: int = 1_000_000, repeats: int = 300) -> dict[str, object]:
+    """In `folder / stored`, which the benchmarks of the API and of reports use too."""
+    filled_s = fill(folder / "stored", alerts)
+    database = Database(folder / "stored" / DATABASE)
+    store = SqliteAlertStore(database, time.time_ns)
+    pages = {name: _timed(partial(store.page, query), repeats) for name, query in queries(alerts).items()}
+    database.close()
+    commits = Database(folder / "commits.sqlite")
+    took = _commit_times(commits)
+    commits.close()
+    return {"figures": {"alerts": alerts, "fill_s": round(filled_s, 1), "commit": took, "pages": pages}, "targets": []}

@@ -1,0 +1,1 @@
+"""Benchmarks: of speed, against peers side by side, and of quality."""
