@@ -43,11 +43,11 @@ class Notices:
         position = self._cursors.get(CURSOR)
         while not stop.is_set():
             self._changed.clear()
-            position = self._take(position)
+            position = self._take(position, stop)
             self._changed.wait(POLL_S)
 
-    def _take(self, position: int) -> int:
-        while news := self._alerts.news(position, PAGE):
+    def _take(self, position: int, stop: threading.Event) -> int:
+        while not stop.is_set() and (news := self._alerts.news(position, PAGE)):  # a backlog may take long: heed stop
             self.notifier.accept(
                 Notice(
                     event=n.event,
