@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -172,15 +172,16 @@ def test_the_prototypes_rules_find_what_the_prototype_found(replay: Replay, tmp_
 @needs_tsla
 @pytest.mark.shared_data
 def test_a_replay_starts_fast(tmp_path: Path) -> None:
-    """3 s on a quiet machine is the aim; this holds a bound that a busy one keeps, in the fastest of three."""
+    """3 s on a quiet machine is the aim. Held in time of the processor, which other work does not stretch as much."""
     args = (TSLA, "--symbol", "TSLA", "--venue", "XNAS")
     assert command(*args, cwd=tmp_path)[0] == 0  # compiles, where nobody did
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert command(*args, cwd=tmp_path)[0] == 0
-        took.append(time.perf_counter() - began)
-    assert min(took) < 6.0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(took) < 4.0
 
 
 def test_a_replay_that_is_interrupted_goes_on(
