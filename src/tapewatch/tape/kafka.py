@@ -130,15 +130,15 @@ class KafkaTape:
         self._next = start
 
     def _take(self, start: int, max_messages: int, wait_s: float) -> RawBatch:
-        raw = self._reader.take(start, max_messages, wait_s)
-        if raw.end > start or wait_s:
+        raw = self._reader.take(start, max_messages, 0.0)
+        if raw.end > start:
             return raw
-        end = self.bounds()[1]
-        deadline = self._clock_s() + self._settings.timeout_s
-        while raw.end == start and start < end:  # it is there, but not here yet
-            if self._clock_s() > deadline:
-                raise RetryableError(f"{self._name}: nothing came from offset {start}, the log ends at {end}")
-            raw = self._reader.take(start, max_messages, 0.1)
+        there = not wait_s and start < self.bounds()[1]  # appended already, but not fetched yet
+        deadline = self._clock_s() + (self._settings.timeout_s if there else wait_s)
+        while raw.end == start and (left := deadline - self._clock_s()) > 0:
+            raw = self._reader.take(start, max_messages, left)  # comes back early where the log's end is told
+        if there and raw.end == start:
+            raise RetryableError(f"{self._name}: nothing came from offset {start}, where the log goes on")
         return raw
 
     def _cut(self, raw: RawBatch, max_messages: int, max_bytes: int) -> RawBatch:

@@ -65,8 +65,8 @@ class KafkaSettings:
         }
         conf: Conf = {name: value for name, value in given.items() if value is not None}
         # The library writes to standard error past every log setting: what matters is raised, or counted, by us.
-        # Nagle's algorithm would hold small requests back.
-        return conf | {"log_level": 2, "log.connection.close": False, "socket.nagle.disable": True}
+        # Nagle's algorithm would hold small requests back; after an outage nobody waits 10 s for the next attempt.
+        return conf | {"log_level": 2, "socket.nagle.disable": True, "reconnect.backoff.max.ms": 1000}
 
     def reader(self) -> Conf:
         """A client that reads from positions that it is told; it commits nothing on its own."""

@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
@@ -12,6 +15,8 @@ from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_names import ALERTS, BREADTH, DEAD_LETTERS, PARTITIONS, PRICES, SIGNALS, SNAPSHOTS
 from tapewatch.tape.kafka_settings import KafkaSettings
 
+T = TypeVar("T")
+_LATE_S = 5.0
 _DAY_MS = 24 * 3600 * 1000
 _STAMPED = "message.timestamp.type"
 _VISIBLE_S, _LOOK_S = 60.0, 0.05
@@ -82,7 +87,7 @@ class KafkaTopics:
         made = self._admin.create_topics(new, request_timeout=self._settings.timeout_s) if new else {}
         for name, future in made.items():
             try:
-                future.result(self._settings.timeout_s)
+                self._wait(future)
             except KafkaException as error:  # made by another process meanwhile: it is checked below
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise as_ours(error.args[0], f"making topic {name}") from error
@@ -97,12 +102,18 @@ class KafkaTopics:
         topics = {}
         for name, future in described.items():
             try:
-                topics[name] = future.result(self._settings.timeout_s)
+                topics[name] = self._wait(future)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise as_ours(error.args[0], f"looking up topic {name}") from error
         stamped = self._append_times(list(topics))
         return {n: TopicInfo(n, str(t.topic_id), len(t.partitions), stamped[n]) for n, t in topics.items()}
+
+    def _wait(self, answer: Future[T]) -> T:
+        try:
+            return answer.result(self._settings.timeout_s + _LATE_S)
+        except FutureTimeoutError:  # the client has its own limit and says why: this is for the case that it does not
+            raise RetryableError(f"Kafka at {self._settings.bootstrap} does not answer") from None
 
     def _append_times(self, names: Sequence[str]) -> dict[str, bool]:
         if not names:
@@ -110,7 +121,7 @@ class KafkaTopics:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         with reported(f"reading the settings of {', '.join(names)}"):
             answers = self._admin.describe_configs(resources, request_timeout=self._settings.timeout_s)
-            configs = {r.name: f.result(self._settings.timeout_s) for r, f in answers.items()}
+            configs = {r.name: self._wait(f) for r, f in answers.items()}
         return {name: config[_STAMPED].value == "LogAppendTime" for name, config in configs.items()}
 
     def _wait_for(self, specs: Sequence[TopicSpec]) -> None:
@@ -132,7 +143,7 @@ class KafkaTopics:
         at = {TopicPartition(info.name, p): latest for p in range(info.partitions)}
         try:
             for future in self._admin.list_offsets(at, request_timeout=self._settings.timeout_s).values():
-                future.result(self._settings.timeout_s)
+                self._wait(future)
         except KafkaException as error:
             ours = as_ours(error.args[0], f"looking up topic {info.name}")
             if isinstance(ours, RetryableError):

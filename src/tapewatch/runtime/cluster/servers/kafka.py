@@ -100,7 +100,7 @@ def _write_settings(folder: Path, port: int, more: Mapping[str, str]) -> Path:
 
 def _format(base: list[str], folder: Path, properties: Path) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*base, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+    command = [*base, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, timeout=120)  # noqa: S603
     if done.returncode != 0:
         raise ServerFailedError("kafka", "could not format its folder", folder, done.stdout + done.stderr)
