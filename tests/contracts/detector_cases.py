@@ -39,6 +39,16 @@ def jump(size: float, volume: float = 1000.0) -> Tape:
     return tape
 
 
+def course(*steps: float) -> Tape:
+    """Bars at these fractions of the price, on five times the volume."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        before, ticks = calm(n, price), bars(TSLA, [*calm(n, price), *(price * s for s in steps)], OPEN_NS)
+        return [*ticks[: len(before)], *(replace(t, volume=5_000.0) for t in ticks[len(before) :])]
+
+    return tape
+
+
 def off_scale(n: int, price: float) -> list[Tick]:
     return bars(TSLA, [*calm(n, price), price * 10.0, *calm(3, price)], OPEN_NS)
 
@@ -76,6 +86,9 @@ CASES = {
     "price_move": Case(1, jump(0.035), quiet, overnight_gap, "a gap between two sessions"),
     "robust_return": Case(1, jump(0.025), quiet, jump(0.005), "rare for the symbol, but half a percent: not material"),
     "volume_spike": Case(60, jump(0.006, 30_000.0), quiet, jump(0.0, 30_000.0), "volume alone, without a move"),
+    "flash_crash": Case(
+        58, course(0.985, 0.97, 0.97, 0.999), quiet, course(0.985, *[0.97] * 8), "a fall of three percent that stays"
+    ),
     "stale_feed": Case(21, silence, quiet, evening, "a session that ends, and a night"),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
 }

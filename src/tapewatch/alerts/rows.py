@@ -25,7 +25,7 @@ EPISODE = np.dtype(
         ("calibrated", "i8"),
         ("detail", "f8", (DETAILS,)),
         ("signals", "i8"),
-        ("confirmed", "i8"),  # 1: normal volume or more stood behind the first signal
+        ("confirmed", "i8"),  # 1: well over the normal volume stood behind the first signal
         ("quiet", "i8"),  # ticks since the last signal above half the threshold
         ("last_above_ns", "i8"),
         ("recovering_ns", "i8"),

@@ -29,8 +29,7 @@ class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One group of symbols. Profiles are by phase name, 48 bins each (`features.profile_bin`); a missing one is flat.
-    Tails are by phase name, or `phase/5m` for returns over five minutes; a missing one is the phase's, else `default`.
-    """
+    Tails are by phase name; a missing one is `default`."""
 
     tails: dict[str, Tail]
     phase_ratio: dict[str, float]
@@ -73,10 +72,9 @@ def _fill(row: Any, group: Group) -> None:
     for phase in range(PHASES):
         name = PHASE_NAMES[phase]
         row["phase_ratio"][phase] = group.phase_ratio.get(name, 1.0)
-        one = group.tails.get(name, group.tails["default"])
-        for which, tail in enumerate((one, group.tails.get(f"{name}/5m", one))):
-            for key in ("u", "p_u", "xi", "beta", "theta", "calibrated"):
-                row["tail"][which][phase][key] = getattr(tail, key)
+        tail = group.tails.get(name, group.tails["default"])
+        for key in ("u", "p_u", "xi", "beta", "theta", "calibrated"):
+            row["tail"][phase][key] = getattr(tail, key)
         for column, profiles in (("vol", group.vol), ("volume", group.volume)):
             if name in profiles:
                 row[column][phase] = profiles[name]

@@ -96,18 +96,9 @@ def close_before(head: Row, limit_ns: int) -> int:
 
 
 @compiled
-def over_horizon(horizon_ns: int, head: Row, tick: Row) -> tuple[float, float]:
-    """(close a horizon ago, log return since then over the scale of that time). The return is NaN where bars are as
-    long as the horizon, and where there is no close that old within the phase: scales of two phases do not add up."""
-    since_ns = tick.act_ns - horizon_ns
-    if head.recent_n == 0 or 2 * tick.interval_ns > horizon_ns or since_ns < head.phase_from_ns:
-        return math.nan, math.nan
-    j = close_before(head, since_ns)
-    elapsed_ns = tick.act_ns - head.recent_ns[j]
-    if elapsed_ns < horizon_ns:
-        return math.nan, math.nan
-    before: float = head.recent_close[j]
-    return before, math.log(tick.close / before) / (tick.sigma * math.sqrt(elapsed_ns / tick.interval_ns))
+def normal_volume(head: Row, group: Row, at_ns: int) -> float:
+    """Volume that this time of day expects; NaN before the first."""
+    return head.volume * group.volume[head.phase][season_bin(head, at_ns)] if head.volume_n > 0 else math.nan
 
 
 @compiled
@@ -115,6 +106,15 @@ def volume_known(head: Row) -> bool:
     """False where this phase never had volume, or none in its last 30 bars."""
     known: bool = head.phase_n[head.phase] > head.zeros[head.phase] and head.zeros[head.phase] < UNKNOWN_AFTER
     return known
+
+
+@compiled
+def busy(tick: Row, times: float) -> bool:
+    """At least `times` the normal volume; True where volume is unknown, or outside of the hours in which it tells."""
+    if not tick.known or tick.phase not in (2, 4) or not tick.normal_volume > 0.0:
+        return True
+    enough: bool = tick.volume >= times * tick.normal_volume
+    return enough
 
 
 @compiled

@@ -10,7 +10,7 @@ BINS = 48
 
 GROUP = np.dtype(
     [
-        ("tail", TAIL, (2, PHASES)),  # of returns over one bar, and over five minutes
+        ("tail", TAIL, (PHASES,)),
         ("phase_ratio", "f8", (PHASES,)),  # scale of returns by phase; regular or continuous = 1
         ("scale", "f8"),  # mean absolute log return of a 1-minute bar, conservative; 0 where unknown
         ("tick", "f8"),  # tick size in price; 0 where it has to be seen from the prices

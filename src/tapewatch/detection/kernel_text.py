@@ -14,11 +14,11 @@ from tapewatch.alerts.codes import FIRE, NEVER_NS, NONE, TIMER
 from tapewatch.detection.admission import FUTURE, accept, admit
 from tapewatch.detection.detectors.base import Tick
 from tapewatch.detection.features import (
-    is_gap, per_day, scaled_return, season_bin, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
+    is_gap, per_day, normal_volume, scaled_return, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
     volume_known,
 )
 from tapewatch.detection.quarantine import (
-    AHEAD, DISCARD, OFF_SCALE, OK, REVERTED, WAIT, hold, impossible, judge_held, suspicious,
+    AHEAD, CONFIRMS, DISCARD, OFF_SCALE, OK, REVERTED, WAIT, WATCHED, hold, impossible, judge_held, suspicious, take_back,
 )
 from tapewatch.detection.sessions import enter_phase
 from tapewatch.detection.settle import end_session, settle
@@ -123,19 +123,32 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
             verdict = OFF_SCALE if head.held_kind == OFF_SCALE else REVERTED
         waited = head.held_n
         head.held_n = 0
+        if head.held_kind == WATCHED:
+            if verdict == OK:
+                waited = 0
+            else:
+                take_back(head)
         for j in range(waited):
             held = head.held[j]
             there = (where[0], held.offset, where[2], held.k)
             m = visit_apart(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
                       held.interval_ns, held.dt_ns, held.open, held.high, held.low, held.close, held.volume, side, verdict)
-    if head.close > 0.0 and not is_gap(head, interval_ns, act_ns):
+    if head.close > 0.0 and abs(c / head.close - 1.0) >= min(0.5, params.p{q}.jump) and not is_gap(head, interval_ns, act_ns):
         thin = head.phase == 1 or head.phase == 3 or head.phase == 0 or not volume_known(head)
         step = tick_size(head, group)
         sigma = math.nan
         source = 0
-        if thin and interval_ns > 0:
-            sigma, source = sigma_now(head, group, interval_ns, event_ns + interval_ns // 2, step)
+        middle_ns = event_ns + interval_ns // 2
+        if interval_ns > 0 and (thin or v < CONFIRMS * normal_volume(head, group, middle_ns)):
+            sigma, source = sigma_now(head, group, interval_ns, middle_ns, step)
         kind = suspicious(c, head.close, thin, params.p{q}.jump, params.p{q}.off_scale, sigma, step)
+        if kind == WATCHED:
+            before = head.close
+            m = visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c,
+                            v, side, OK)
+            head.held_kind = kind
+            hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], before, h, lo, c, v)
+            return m
         if kind != OK:
             head.held_kind = kind
             hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
@@ -252,7 +265,7 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
     scale_1 = "elif interval_ns > 0:\n                ret = scaled_return(head, c, interval_ns, act_ns)\n"
     scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, event_ns + interval_ns // 2, step)"
     volume_1 = "known = 1 if volume_known(head) else 0\n"
-    volume_1 += "    normal = head.volume * group.volume[head.phase][season_bin(head, middle_ns)] if head.volume_n > 0 else math.nan"
+    volume_1 += "    normal = normal_volume(head, group, middle_ns)"
     scale_2 = "if fresh == 0 and interval_ns > 0:\n            take_scale(head, group, ret, middle_ns, step)"
     parts.append(
         VISIT.format(

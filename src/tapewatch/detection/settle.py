@@ -19,6 +19,7 @@ from tapewatch.alerts.compiled import Row, compiled, compiled_apart
 from tapewatch.alerts.episodes import absorb, calm, close, end_reason, follow, is_retracted, start
 from tapewatch.alerts.rows import DETAILS, LAST_TICKS
 from tapewatch.detection.layout import RECENT
+from tapewatch.detection.quarantine import CONFIRMS
 
 
 @compiled
@@ -119,7 +120,7 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
     event.price = tick.close
     for j in range(common.details, DETAILS):  # the place in the buffer has been used before
         event.detail[j] = 0.0
-    confirmed = 1 if tick.known and tick.volume >= tick.normal_volume else 0
+    confirmed = 1 if tick.known and tick.volume >= CONFIRMS * tick.normal_volume else 0
     if common.each:
         kind = FIRED
         start(ep, cold.incidents, common, event, confirmed)

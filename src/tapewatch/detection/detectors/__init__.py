@@ -3,6 +3,7 @@
 
 from tapewatch.detection.detectors import (
     bad_print,
+    flash_crash,
     price_move,
     robust_return,
     sma,
@@ -19,5 +20,6 @@ DETECTORS: tuple[Detector, ...] = (
     robust_return.DETECTOR,
     volume_spike.DETECTOR,
     stale_feed.DETECTOR,
+    flash_crash.DETECTOR,
     bad_print.DETECTOR,
 )

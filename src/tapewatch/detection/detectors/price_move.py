@@ -8,8 +8,8 @@ from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
-from tapewatch.detection.features import close_before
-from tapewatch.detection.stats.scale import FIXED, OWN_PHASE
+from tapewatch.detection.features import busy, close_before
+from tapewatch.detection.stats.scale import FIXED, OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
@@ -32,6 +32,8 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     critical_pct: float = 10.0
     min_scales: float = 0.0  # of the symbol's own robust scale over the horizon, once it has one: less is usual now
     calm_scales: float = 0.0  # the same of its slow scale alone: where this is more than `pct`, all percents grow
+    relative: bool = False  # silent until the symbol has a scale of its own
+    min_volume: float = 0.0  # times the normal volume of the tick's bar, where that is known
     min_ticks: float = 2.5  # a move of fewer tick sizes is never material
     min_notional: float = 0.0  # in the quote currency, of the tick, where its volume is known
 
@@ -45,6 +47,8 @@ RECORD = np.dtype(
         ("critical", "f8"),
         ("min_scales", "f8"),
         ("calm_scales", "f8"),
+        ("relative", "i8"),
+        ("min_volume", "f8"),
         ("min_ticks", "f8"),
         ("min_notional", "f8"),
     ]
@@ -61,6 +65,8 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
         "critical": p.critical_pct,
         "min_scales": p.min_scales,
         "calm_scales": p.calm_scales,
+        "relative": int(p.relative),
+        "min_volume": p.min_volume,
         "min_ticks": p.min_ticks,
         "min_notional": p.min_notional,
     }
@@ -88,12 +94,14 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     stretch = math.sqrt(max(1.0, elapsed / params.horizon_ns))
     signal.direction = 1 if change > 0.0 else -1
     usual = usual_pct(tick, elapsed)
-    scale = head.scale[tick.phase]
-    calm = usual * min(1.0, scale.slow / scale.fast) if scale.fast > 0.0 else 0.0
-    grown = max(stretch, params.calm_scales * calm / params.pct)
+    if params.relative and usual == 0.0:
+        return NONE
+    grown = max(stretch, params.calm_scales * usual * calm_share(head.scale[tick.phase]) / params.pct)
     opens = max(params.pct * grown, params.min_scales * usual)
     if size < opens:
         return HALF if size >= 0.5 * opens else NONE
+    if not busy(tick, params.min_volume):
+        return HALF
     if abs(tick.close - before) < params.min_ticks * tick.step:
         return NONE
     if tick.known and tick.close * tick.volume < params.min_notional:
@@ -129,5 +137,5 @@ DETECTOR = Detector(
     statistic="change_pct",
     details=("horizon_s", "elapsed_s"),
     sentence=_sentence,
-    features=frozenset({"recent", "scale"}),
+    features=frozenset({"recent", "scale", "volume"}),
 )

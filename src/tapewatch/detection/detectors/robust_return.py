@@ -7,31 +7,21 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
-from tapewatch.detection.durations import Duration, duration_ns
-from tapewatch.detection.features import over_horizon
 from tapewatch.detection.stats.scale import OWN_PHASE
 from tapewatch.detection.stats.tail import learn_tail, rarity_days, score_of
 from tapewatch.model.alerts import HIGH_AT, OPENS_AT, Alert
-from tapewatch.model.errors import InputError
-from tapewatch.model.times import MINUTE_NS
-
-FIVE_MINUTES_NS = 5 * MINUTE_NS
 
 
 class RobustReturn(Params, frozen=True, forbid_unknown_fields=True):
     """Log return over a robust scale of the past, judged by how rare it is: R symbol-days.
 
-    Over one bar (`horizon` "0s"), or over the bars of five minutes ("5m"), which sees what is spread over some bars.
     The scale is an exponentially weighted mean of absolute returns (fast and slow), clipped, by session phase,
-    corrected for the time of day and for missing bars, and grows with the square root of the time. The tail is its
-    group's, corrected by how often and how far this symbol went beyond. An alert opens at `rarity_days`. Source:
-    RiskMetrics (1996) exponential weighting made robust by winsorising (Huber 1981); tail by peaks over threshold
-    (Pickands 1975). Cost: one logarithm, a walk over at most 16 closes with a horizon, one power above half the
-    threshold. It judges bars; it cannot see a drift slower than its horizon, nor anything within a bar; with a horizon
-    it is silent for as long after a phase begins.
+    corrected for the time of day and for missing bars. The tail is its group's, corrected by how often and how far this
+    symbol went beyond. An alert opens at `rarity_days`. Source: RiskMetrics (1996) exponential weighting made robust by
+    winsorising (Huber 1981); tail by peaks over threshold (Pickands 1975). Cost: one logarithm, one power above half
+    the threshold. It judges bars; it cannot see a drift that is spread over many bars, nor anything within a bar.
     """
 
-    horizon: Duration = "0s"  # or "5m"
     rarity_days: float = 20.0
     min_pct: float = 1.0  # materiality, with min_ticks and min_notional
     high_pct: float = 3.0  # below it an alert is medium at most, however rare: severity is for people
@@ -43,8 +33,6 @@ class RobustReturn(Params, frozen=True, forbid_unknown_fields=True):
 STATE = np.dtype([("often_1", "f8"), ("far_1", "f8")])
 RECORD = np.dtype(
     [
-        ("horizon_ns", "i8"),
-        ("which", "i8"),
         ("opens_days", "f8"),
         ("min_pct", "f8"),
         ("high_pct", "f8"),
@@ -56,12 +44,7 @@ RECORD = np.dtype(
 
 
 def _pack(p: RobustReturn) -> dict[str, float | int]:
-    horizon_ns = 0 if p.horizon == "0s" else duration_ns(p.horizon)
-    if horizon_ns not in (0, FIVE_MINUTES_NS):
-        raise InputError(f"robust_return: horizon {p.horizon!r}: there are tails for one bar (0s) and for 5m")
     return {
-        "horizon_ns": horizon_ns,
-        "which": int(horizon_ns > 0),
         "opens_days": p.rarity_days,
         "min_pct": p.min_pct,
         "high_pct": p.high_pct,
@@ -77,11 +60,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
         return NONE
     before = head.close
     z = tick.ret / tick.sigma
-    if params.horizon_ns > 0:
-        before, z = over_horizon(params.horizon_ns, head, tick)
-        if not math.isfinite(z):
-            return NONE
-    tail = group.tail[params.which][tick.phase]
+    tail = group.tail[tick.phase]
     often = 1.0 + state.often_1
     far = 1.0 + state.far_1
     if tick.source == OWN_PHASE:
@@ -109,15 +88,13 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.detail[0] = z
     signal.detail[1] = math.log(tick.close / before) * 100.0
     signal.detail[2] = signal.detail[1] / z
-    signal.detail[3] = params.horizon_ns * 1e-9
     return FIRE
 
 
 def _sentence(alert: Alert) -> str:
     sigma = float(alert.details["expected_scale_pct"] or 0.0)
-    span = "in one bar" if float(alert.details["horizon_s"] or 0.0) == 0.0 else "within five minutes"
     return (
-        f"moved {alert.change_pct:+.2f} % {span}, from {alert.price_before:g} to {alert.price:g}, where about"
+        f"moved {alert.change_pct:+.2f} % in one bar, from {alert.price_before:g} to {alert.price:g}, where about"
         f" {sigma:.2f} % is usual at this time of day ({abs(alert.value):.1f} times that)"
     )
 
@@ -131,7 +108,7 @@ DETECTOR = Detector(
     pack=_pack,
     step=step,
     statistic="robust_z",
-    details=("robust_z", "log_return_pct", "expected_scale_pct", "horizon_s"),
+    details=("robust_z", "log_return_pct", "expected_scale_pct"),
     sentence=_sentence,
-    features=frozenset({"scale", "recent"}),
+    features=frozenset({"scale"}),
 )

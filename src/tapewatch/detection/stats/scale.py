@@ -11,7 +11,7 @@ from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.layout import PHASES
 
 FAST = 2.0 / 31.0
-SLOW = 2.0 / 601.0
+SLOW = 2.0 / 4801.0  # some twelve sessions of stocks, three days of what never closes
 CLIP = 5.0
 ENOUGH = 60  # bars of a phase before its own scale is used
 NORMAL = 1.2533141373155001  # sigma / E|x| of a normal law
@@ -30,6 +30,12 @@ def learn(scale: Row, size: float, floor: float) -> None:
     scale.fast += max(w, FAST) * (size - scale.fast)
     scale.slow += max(w, SLOW) * (size - scale.slow)
     scale.n = n + 1
+
+
+@compiled
+def calm_share(scale: Row) -> float:
+    """Slow memory over the larger of both: what takes a burst in progress out of a sigma; 1 where there is none."""
+    return scale.slow / scale.fast if scale.fast > scale.slow else 1.0
 
 
 @compiled

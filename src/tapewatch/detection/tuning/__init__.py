@@ -50,9 +50,7 @@ def _measure(group: Sequence[Bars], before: Group) -> Group:
 def _tails(group: Sequence[Residuals]) -> dict[str, Tail]:
     found = {"default": CONSERVATIVE}
     for phase in range(PHASES):
-        for suffix, of_bar in (("", True), ("/5m", False)):
-            series = [(r.z if of_bar else r.five_minutes_z)[r.phase == phase] for r in group]
-            tail = fit_tail([s[np.isfinite(s)] for s in series], CONSERVATIVE)
-            if tail.calibrated:
-                found[PHASE_NAMES[phase] + suffix] = tail
+        tail = fit_tail([r.z[r.phase == phase] for r in group], CONSERVATIVE)
+        if tail.calibrated:
+            found[PHASE_NAMES[phase]] = tail
     return found

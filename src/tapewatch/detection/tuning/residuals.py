@@ -12,9 +12,7 @@ from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.detectors import bad_print
 from tapewatch.detection.detectors.base import Detector, Params
-from tapewatch.detection.detectors.robust_return import FIVE_MINUTES_NS
 from tapewatch.detection.engine import Engine
-from tapewatch.detection.features import over_horizon
 from tapewatch.detection.rules import CompiledRule, Rule, RuleSet
 from tapewatch.detection.stats.scale import NORMAL, OWN_PHASE
 from tapewatch.model.instruments import Instrument
@@ -38,8 +36,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.detail[0] = math.nan
     if tick.known and tick.volume > 0.0 and tick.normal_volume > 0.0 and head.volume_n >= 60:
         signal.detail[0] = math.log(tick.volume / tick.normal_volume) / max(NORMAL * tick.volume_dev, 0.1)
-    _, signal.detail[1] = over_horizon(FIVE_MINUTES_NS, head, tick)
-    signal.detail[2] = tick.ret
+    signal.detail[1] = tick.ret
     return FIRE
 
 
@@ -52,9 +49,9 @@ PROBE = Detector(
     pack=lambda _: {"unused": 0},
     step=step,
     statistic="robust_z",
-    details=("volume_z", "five_minutes_z", "log_return"),
+    details=("volume_z", "log_return"),
     sentence=lambda _: "",
-    features=frozenset({"scale", "volume", "recent"}),
+    features=frozenset({"scale", "volume"}),
 )
 
 
@@ -67,7 +64,6 @@ class Residuals:
     event_ns: NDArray[np.int64]
     z: NDArray[np.float64]
     volume_z: NDArray[np.float64]  # NaN where volume is unknown
-    five_minutes_z: NDArray[np.float64]  # of the return over five minutes; NaN where there is none
     log_return: NDArray[np.float64]
 
 
@@ -88,10 +84,10 @@ def residuals(batches: Iterable[TickBatch], calibration: Calibration) -> list[Re
             for at in np.unique(symbols):
                 mine = events[symbols == at]
                 detail = mine["detail"]
-                columns = [mine["phase"], mine["event_ns"], mine["value"], detail[:, 0], detail[:, 1], detail[:, 2]]
+                columns = [mine["phase"], mine["event_ns"], mine["value"], detail[:, 0], detail[:, 1]]
                 found.setdefault(batch.symbols[at], []).append(np.stack([np.asarray(c, np.float64) for c in columns]))
     return [_residuals(i, np.concatenate(parts, 1)) for i, parts in sorted(found.items())]
 
 
 def _residuals(instrument: Instrument, c: NDArray[np.float64]) -> Residuals:
-    return Residuals(instrument, c[0].astype(np.int64), c[1].astype(np.int64), c[2], c[3], c[4], c[5])
+    return Residuals(instrument, c[0].astype(np.int64), c[1].astype(np.int64), c[2], c[3], c[4])

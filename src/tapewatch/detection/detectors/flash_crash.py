@@ -1,0 +1,141 @@
+"""flash_crash: a fall within two bars of which most is made good within the next six."""
+
+import numpy as np
+
+from tapewatch.alerts.codes import FIRE, NONE
+from tapewatch.alerts.compiled import Row, compiled
+from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.features import busy
+from tapewatch.detection.layout import RECENT
+from tapewatch.detection.stats.scale import OWN_PHASE, calm_share
+from tapewatch.detection.stats.tail import percent_score
+from tapewatch.model.alerts import Alert
+
+
+class FlashCrash(Params, frozen=True, forbid_unknown_fields=True):
+    """A fall in at most two bars and its recovery in at most six, both large for the symbol, on more than its usual
+    volume.
+
+    Its size is min(fall, recovery / `back`); it fires where that is at least `scales` of the symbol's slow robust scale
+    of one bar, and at least `pct`. A move that comes back is rarer than one that stays, so less of it is enough.
+    Source: flash crashes are told by drop and recovery, e.g. Christensen, Oomen and Reno 2022, "The drift burst
+    hypothesis". Cost: at most twelve differences where the newest bar rose by half a scale or more on that volume. It
+    judges closes of bars: it cannot see a crash within one bar, nor one of trades.
+    """
+
+    scales: float = 9.5
+    min_scales: float = 4.5  # of the scale with its bursts: what a burst in progress makes usual is held back
+    back: float = 0.7
+    pct: float = 0.5
+    high_pct: float = 5.0
+    critical_pct: float = 10.0
+    min_ticks: float = 5.0
+    min_volume: float = 2.5  # times the normal volume of the bar that ends it, where that is known
+
+
+STATE = np.dtype([("unused", "i8")])
+RECORD = np.dtype(
+    [
+        ("scales", "f8"),
+        ("min_scales", "f8"),
+        ("back", "f8"),
+        ("pct", "f8"),
+        ("high", "f8"),
+        ("critical", "f8"),
+        ("min_ticks", "f8"),
+        ("min_volume", "f8"),
+    ]
+)
+FALL, RECOVER = 2, 6
+SHORT = 0.5  # of a scale: a smaller step ends no recovery of ten scales within six bars
+
+
+def _pack(p: FlashCrash) -> dict[str, float | int]:
+    return {
+        "scales": p.scales,
+        "min_scales": p.min_scales,
+        "back": p.back,
+        "pct": p.pct,
+        "high": p.high_pct,
+        "critical": p.critical_pct,
+        "min_ticks": p.min_ticks,
+        "min_volume": p.min_volume,
+    }
+
+
+@compiled
+def largest(head: Row, tick: Row, back: float) -> tuple[float, int, int]:
+    """(size in percent, place of the low, place of the price before) of the largest fall and recovery that ends now."""
+    n = head.recent_n
+    oldest = max(0, n - RECENT)
+    size = 0.0
+    turn = 0
+    begin = 0
+    for i in range(n - 1, max(oldest, n - 1 - RECOVER), -1):
+        if tick.act_ns - head.recent_ns[i % RECENT] > RECOVER * tick.interval_ns:
+            break
+        low = head.recent_close[i % RECENT]
+        recovery = (tick.close - low) / low / back
+        if recovery <= size:
+            continue
+        for j in range(i - 1, max(oldest, i - FALL) - 1, -1):
+            before = head.recent_close[j % RECENT]
+            if head.recent_ns[i % RECENT] - head.recent_ns[j % RECENT] > FALL * tick.interval_ns:
+                break
+            both = min(recovery, (before - low) / before)
+            if both > size:
+                size = both
+                turn = i
+                begin = j
+    return 100.0 * size, turn % RECENT, begin % RECENT
+
+
+@compiled
+def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
+    if tick.fresh or tick.interval_ns == 0 or tick.source != OWN_PHASE or head.recent_n < 2:
+        return NONE
+    if tick.ret < SHORT * tick.sigma or not busy(tick, params.min_volume):
+        return NONE
+    usual = 100.0 * tick.sigma
+    opens = max(params.pct, params.scales * usual * calm_share(head.scale[tick.phase]), params.min_scales * usual)
+    size, turn, begin = largest(head, tick, params.back)
+    before = head.recent_close[begin]
+    low = head.recent_close[turn]
+    if size < opens or before - low < params.min_ticks * tick.step:
+        return NONE
+    signal.direction = -1
+    signal.score = percent_score(size, opens, max(opens, params.high), max(opens, params.critical))
+    signal.rarity = 0.0
+    signal.calibrated = 1
+    signal.value = size
+    signal.threshold = opens
+    signal.before = before
+    signal.source = tick.source
+    signal.detail[0] = low
+    signal.detail[1] = (low / before - 1.0) * 100.0
+    signal.detail[2] = (tick.close / low - 1.0) * 100.0
+    return FIRE
+
+
+def _sentence(alert: Alert) -> str:
+    fall = float(alert.details["fall_pct"] or 0.0)
+    recovery = float(alert.details["recovery_pct"] or 0.0)
+    return (
+        f"fell from {alert.price_before:g} to {alert.details['low']:g} ({fall:+.2f} %) and recovered"
+        f" ({recovery:+.2f} %) within minutes, where {alert.threshold:.2f} % both ways is the limit"
+    )
+
+
+DETECTOR = Detector(
+    name="flash_crash",
+    version=1,
+    params=FlashCrash,
+    state=STATE,
+    record=RECORD,
+    pack=_pack,
+    step=step,
+    statistic="fall_and_recovery_pct",
+    details=("low", "fall_pct", "recovery_pct"),
+    sentence=_sentence,
+    features=frozenset({"recent", "scale", "volume"}),
+)
