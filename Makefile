@@ -4,6 +4,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PY ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 RUN := $(UV) run --frozen
+export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
 
@@ -29,7 +30,7 @@ setup: uv ## Create .venv with everything from the lock file
 .PHONY: demo
 demo: uv ## Watch tapewatch find planted anomalies in a simulated market
 	@$(UV) sync --frozen -q --no-dev --inexact
-	@$(UV) run --no-sync tapewatch demo
+	@.venv/bin/tapewatch demo
 
 .PHONY: lint
 lint: setup ## Style and one-way imports

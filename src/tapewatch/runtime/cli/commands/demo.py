@@ -51,8 +51,17 @@ def demo(
     _reports(data_dir)
     console.print(f"\nIn [bold]{data_dir}/[/]: tapewatch.sqlite, history/ (Parquet), report.pdf, report.csv")
     console.print("Try next:")
-    console.print(f"  tapewatch serve --data-dir {data_dir}       then open http://127.0.0.1:8000/docs")
-    console.print("  tapewatch replay YOUR.csv --report out.pdf")
+    console.print(f"  {_command()} serve --data-dir {data_dir}", soft_wrap=True)
+    console.print("    then open http://127.0.0.1:8000/docs")
+    console.print(f"  {_command()} replay YOUR.csv --report out.pdf", soft_wrap=True)
+
+
+def _command() -> str:
+    """How the user calls us: by the path, where a checkout's environment is not on theirs."""
+    import shutil
+    import sys
+
+    return "tapewatch" if shutil.which("tapewatch") else sys.argv[0]
 
 
 def _reports(data_dir: Path) -> None:
