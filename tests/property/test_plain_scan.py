@@ -18,9 +18,7 @@ _numbers = st.one_of(
     st.decimals(-(10**7), 10**7, places=4).map(str),
     st.integers(-(2**70), 2**70).map(str),
     st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{0,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
-    st.sampled_from(
-        ["0", "-0", "-0.0", "0.0", "01", "1.", ".5", "+1", "1e5", "9007199254740993.0"]
-    ),
+    st.sampled_from(["0", "-0", "-0.0", "0.0", "01", "1.", ".5", "+1", "1e5", "9007199254740993.0"]),
 )
 _times = st.one_of(
     st.datetimes().map(lambda t: json.dumps(t.isoformat())),
@@ -49,9 +47,7 @@ _texts = st.one_of(
     st.text(max_size=3).map(json.dumps),
 )
 _others = st.one_of(
-    st.sampled_from(
-        ["null", "true", "false", "[1]", "{}", '{"a": 1}', "", '"buy"', '"SELL"', '"b"', '"x"', "1"]
-    ),
+    st.sampled_from(["null", "true", "false", "[1]", "{}", '{"a": 1}', "", '"buy"', '"SELL"', '"b"', '"x"', "1"]),
     st.sampled_from(['"1.5"', '" 7"', '"12345678901234567890"', '"0077"', "NaN", "Infinity"]),
 )
 _values = {
