@@ -21,7 +21,7 @@ class BadPrint(Params, frozen=True, forbid_unknown_fields=True):
     (2006). Cost: a comparison a tick. It cannot see a wrong price within the usual range.
     """
 
-    jump_pct: float = 1.0
+    jump_pct: float = 0.7  # well below what the price rules take for material: the way back must not pass for a move
     off_scale: float = 5.0
 
 

@@ -22,7 +22,7 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
 
     ratio: float = 4.0
     min_z: float = 3.8
-    min_z_24h: float = 4.5  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
+    min_z_24h: float = 4.55  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
     price_z: float = 2.0
     min_pct: float = 0.38  # of price, in the same bar
 
