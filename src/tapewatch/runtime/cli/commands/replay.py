@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay
     from tapewatch.runtime.pipeline import Sinks
 
 app = command_app()
+DEAD_SHOWN = 5
 
 
 @app.command()
@@ -93,8 +94,19 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
     began = time.perf_counter()
     with progress("Replaying", unit="records", quiet=quiet) as advance:
         pipeline.run(feed, settings.engine.batch_ticks, on_records=advance)
+    seconds = time.perf_counter() - began
     if not as_json:
-        show_alerts(Console(), sinks.alerts, pipeline.progress, time.perf_counter() - began)
+        show_alerts(Console(), sinks.alerts, pipeline.progress, seconds)
+    _say_dead(sinks)
+
+
+def _say_dead(sinks: "Sinks") -> None:
+    """Name the first rows that could not be read; the counts are in the last line of the table."""
+    letters = sinks.dead_letters.dead_letters(0, DEAD_SHOWN + 1)
+    for _, letter in letters[:DEAD_SHOWN]:
+        typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}", err=True)
+    if len(letters) > DEAD_SHOWN:
+        typer.echo("not read: ... and more; with --data-dir all are kept, and /v1/dead-letters shows them", err=True)
 
 
 def _print_json(alerts: "Sequence[Alert]") -> None:
