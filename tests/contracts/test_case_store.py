@@ -1,6 +1,7 @@
 """What every CaseStore promises."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,14 @@ import pytest
 
 from tapewatch.model.alerts import AuditEntry, Case, Comment
 from tapewatch.model.errors import CommitRefusedError
+from tapewatch.stores.elasticsearch import (
+    BulkWriter,
+    ElasticCaseStore,
+    ElasticSettings,
+    Refused,
+    connect,
+    ensure_indices,
+)
 from tapewatch.stores.memory import MemoryCaseStore
 from tapewatch.stores.port import CaseStore
 from tapewatch.stores.sqlite import Database, SqliteCaseStore
@@ -16,14 +25,28 @@ from tapewatch.stores.sqlite import Database, SqliteCaseStore
 ENTRY = AuditEntry(seq=0, at_ns=1, actor="ann", action="comment", subject="a", detail={"text": "look"})
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("elasticsearch", marks=pytest.mark.cluster)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CaseStore]:
     if request.param == "memory":
         yield MemoryCaseStore()
         return
+    if request.param == "elasticsearch":
+        yield from _elastic(request.getfixturevalue("elasticsearch_server").address)
+        return
     database = Database(tmp_path / "db.sqlite")
     yield SqliteCaseStore(database)
     database.close()
+
+
+def _elastic(url: str) -> Iterator[CaseStore]:
+    client = connect(ElasticSettings((url,)))
+    prefix, refused = f"{uuid.uuid4().hex}-", list[Refused]()
+    ensure_indices(client, prefix, only=("cases", "audit", "audit-head"))
+    yield ElasticCaseStore(client, BulkWriter(client, refused.append), prefix=prefix)
+    assert refused == []
+    names = client.indices.get(index=f"{prefix}*", features="aliases")
+    client.indices.delete(index=",".join(names))
+    client.close()
 
 
 def test_a_case_comes_back_as_it_was_put_with_its_audit_entry(store: CaseStore) -> None:

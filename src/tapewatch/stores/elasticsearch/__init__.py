@@ -1,0 +1,26 @@
+"""Elasticsearch adapters: alerts with signals and incidents, and cases with the audit.
+
+Wiring: `client = connect(ElasticSettings(...))`, `ensure_indices(client)` once at start-up, then
+`writer = BulkWriter(client, refused)` and the stores on both; `client.close()` at the end.
+"""
+
+from tapewatch.stores.elasticsearch.alerts import ElasticAlertStore
+from tapewatch.stores.elasticsearch.bulk import BulkCounts, BulkWriter, Operation, Refused, Retries
+from tapewatch.stores.elasticsearch.cases import ElasticCaseStore
+from tapewatch.stores.elasticsearch.client import ElasticSettings, connect
+from tapewatch.stores.elasticsearch.indices import ensure_indices, month_of, remove_old_months
+
+__all__ = [
+    "BulkCounts",
+    "BulkWriter",
+    "ElasticAlertStore",
+    "ElasticCaseStore",
+    "ElasticSettings",
+    "Operation",
+    "Refused",
+    "Retries",
+    "connect",
+    "ensure_indices",
+    "month_of",
+    "remove_old_months",
+]
