@@ -14,7 +14,7 @@ from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
 from tapewatch.detection.narrate import Narrator
 from tapewatch.detection.rules import RuleSet
-from tapewatch.detection.state import SymbolTable
+from tapewatch.detection.state import SymbolTable, plain
 from tapewatch.model.alerts import Alert
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
@@ -56,8 +56,8 @@ class Engine:
         self.fingerprint = rules.fingerprint(calibration.digest())
         detectors = tuple(r.detector for r in rules.rules)
         self._run = kernel_for(detectors)
-        self._params = rules.record()[0]
-        self._group_table = calibration.table()
+        self._params = plain(rules.record())
+        self._group_table = plain(calibration.table())
         self._table = SymbolTable(
             hot_dtype(detectors, max((r.closes for r in rules.rules), default=0)),
             cold_dtype(len(detectors)),
@@ -65,8 +65,10 @@ class Engine:
         )
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
         self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late)], np.int64)
-        self._buffer = np.zeros(1, BUFFER).view(np.recarray)[0]
-        self._events = self._buffer["at"].view(np.recarray)
+        buffer = np.zeros(1, BUFFER).view(np.recarray)
+        self._buffer = plain(buffer)
+        self._events = buffer[0]["at"].view(np.recarray)
+        self._none = self._events[:0].copy()
         self._symbols: tuple[Instrument, ...] = ()
         self._slots = np.zeros(1, np.int64)
         self._narrator = Narrator(rules, self._table.instruments)
@@ -95,7 +97,7 @@ class Engine:
             at, m, why = self._run(
                 at, n, batch.symbol_id, batch.kind, batch.ts_event_ns, batch.interval_ns, batch.open, batch.high,
                 batch.low, batch.close, batch.volume, batch.side, batch.trade_id_hash, batch.ts_append_ns, batch.offset,
-                self._slots, table.venue, table.masks, table.groups, table.hot, table.cold, table.dirty,
+                self._slots, table.venue, table.masks, table.groups, table.plain_hot, table.plain_cold, table.dirty,
                 self._group_table, self._params, sessions.bounds_ns, sessions.bounds_phase, sessions.bounds_at,
                 self._clock, fates, self._buffer,
             )  # fmt: skip
@@ -109,7 +111,7 @@ class Engine:
 
     def _in_order(self, found: list[Any], batch: TickBatch) -> Any:
         if not found:
-            return self._events[:0].copy()
+            return self._none
         events = np.concatenate(found) if len(found) > 1 else found[0]
         # A heartbeat may end things of several symbols: their order must not depend on the order of the rows.
         beats = np.flatnonzero(batch.kind[events["record"]] == 2)

@@ -90,9 +90,9 @@ def close_before(head: Row, limit_ns: int) -> int:
     n = head.recent_n
     oldest = max(0, n - RECENT)
     j = n - 1
-    while j > oldest and head.recent_ns[j % RECENT] > limit_ns:
+    while j > oldest and head.recent_ns[j & (RECENT - 1)] > limit_ns:
         j -= 1
-    return int(j % RECENT)
+    return int(j & (RECENT - 1))
 
 
 @compiled
@@ -162,10 +162,12 @@ def take_step(head: Row, close: float) -> None:
 def take_recent(head: Row, close: float, act_ns: int) -> None:
     """Put a close into the window in time: within one cell of the grid the newest replaces the one before it."""
     n = head.recent_n
-    if n > 0 and head.recent_ns[(n - 1) % RECENT] // RECENT_GRID_NS == act_ns // RECENT_GRID_NS:
-        n -= 1
-    head.recent_ns[n % RECENT] = act_ns
-    head.recent_close[n % RECENT] = close
+    if n > 0:
+        last_ns = head.recent_ns[(n - 1) & (RECENT - 1)]
+        if abs(act_ns - last_ns) < RECENT_GRID_NS and last_ns // RECENT_GRID_NS == act_ns // RECENT_GRID_NS:
+            n -= 1
+    head.recent_ns[n & (RECENT - 1)] = act_ns
+    head.recent_close[n & (RECENT - 1)] = close
     head.recent_n = n + 1
 
 
