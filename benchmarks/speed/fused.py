@@ -224,7 +224,7 @@ def fused(
     """(record, rule) of every signal in the batch, in order. `group` is a row of the calibration's table."""
     found = np.empty((4096, 2), np.int64)
     fates = np.zeros(len(batch), np.int8)
-    tail = group["tail"][0][4]
+    tail = group["tail"][4]
     m = _loop(
         symbol, batch.ts_event_ns, batch.interval_ns, batch.open, batch.high, batch.low, batch.close, batch.volume,
         memory.floats, memory.ints, memory.recent_ns, memory.recent_close, memory.held_close, memory.held_at,

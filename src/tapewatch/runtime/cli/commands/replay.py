@@ -97,16 +97,16 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
     seconds = time.perf_counter() - began
     if not as_json:
         show_alerts(Console(), sinks.alerts, pipeline.progress, seconds)
-    _say_dead(sinks)
+        _say_dead(sinks)
 
 
 def _say_dead(sinks: "Sinks") -> None:
     """Name the first rows that could not be read; the counts are in the last line of the table."""
     letters = sinks.dead_letters.dead_letters(0, DEAD_SHOWN + 1)
     for _, letter in letters[:DEAD_SHOWN]:
-        typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}", err=True)
+        typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}")
     if len(letters) > DEAD_SHOWN:
-        typer.echo("not read: ... and more; with --data-dir all are kept, and /v1/dead-letters shows them", err=True)
+        typer.echo("not read: ... and more; with --data-dir all are kept, and /v1/dead-letters shows them")
 
 
 def _print_json(alerts: "Sequence[Alert]") -> None:
