@@ -1,0 +1,1 @@
+"""What the default rules find, and what they disturb people with: the figures of docs/quality.md."""
