@@ -15,7 +15,7 @@ PENDING_NS = 3 * MINUTE_NS
 CONFIRM_OFF_SCALE = 2  # ticks at the new level after the first: three in a row
 BACK = 0.2  # of the jump left: 80 % reverted
 THIN_SCALES, WATCH_SCALES = 4.0, 6.0
-CONFIRMS = 1.75  # times the normal volume: so much trading stands behind a price
+CONFIRMS = 1.95  # times the normal volume: so much trading stands behind a price
 
 
 @compiled

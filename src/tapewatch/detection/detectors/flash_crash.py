@@ -23,7 +23,7 @@ class FlashCrash(Params, frozen=True, forbid_unknown_fields=True):
     judges closes of bars: it cannot see a crash within one bar, nor one of trades.
     """
 
-    scales: float = 9.5
+    scales: float = 9.8
     min_scales: float = 4.5  # of the scale with its bursts: what a burst in progress makes usual is held back
     back: float = 0.7
     pct: float = 0.5

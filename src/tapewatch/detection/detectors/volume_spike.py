@@ -9,6 +9,7 @@ from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.scale import NORMAL
 from tapewatch.model.alerts import OPENS_AT, Alert
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 
 
 class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
@@ -22,15 +23,19 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
 
     ratio: float = 4.0
     min_z: float = 3.8
-    min_z_24h: float = 4.55  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
+    min_z_24h: float = 4.6  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
     price_z: float = 2.0
+    turn_ratio: float = 4.0  # normal volume counts so many times in the first and last minutes of a session (UTC day)
     min_pct: float = 0.38  # of price, in the same bar
 
 
 STATE = np.dtype([("unused", "i8")])
-RECORD = np.dtype([("ratio", "f8"), ("min_z", "f8"), ("min_z_24h", "f8"), ("price_z", "f8"), ("min_pct", "f8")])
+RECORD = np.dtype(
+    [("ratio", "f8"), ("min_z", "f8"), ("min_z_24h", "f8"), ("price_z", "f8"), ("turn_ratio", "f8"), ("min_pct", "f8")]
+)
 ENOUGH = 60
 CONTINUOUS = 4
+TURN_NS = 5 * MINUTE_NS
 
 
 def _pack(p: VolumeSpike) -> dict[str, float | int]:
@@ -39,8 +44,19 @@ def _pack(p: VolumeSpike) -> dict[str, float | int]:
         "min_z": p.min_z,
         "min_z_24h": p.min_z_24h,
         "price_z": p.price_z,
+        "turn_ratio": p.turn_ratio,
         "min_pct": p.min_pct,
     }
+
+
+@compiled
+def at_turn(head: Row, tick: Row) -> bool:
+    """The first quarter of an hour or the last five minutes of a session; five minutes to both sides of midnight UTC
+    where nothing closes: there expiries, index changes, funding and the night's news multiply volume any day."""
+    if tick.phase == CONTINUOUS:
+        since_ns = tick.event_ns % DAY_NS
+        return bool(since_ns < TURN_NS or since_ns >= DAY_NS - TURN_NS)
+    return bool(tick.event_ns < head.phase_from_ns + 3 * TURN_NS or tick.event_ns >= head.phase_until_ns - TURN_NS)
 
 
 @compiled
@@ -50,6 +66,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     if not tick.normal_volume > 0.0 or not math.isfinite(tick.sigma):
         return NONE
     ratio = tick.volume / tick.normal_volume
+    if ratio >= 0.5 * params.ratio and at_turn(head, tick):
+        ratio /= params.turn_ratio
     if ratio < 0.5 * params.ratio:
         return NONE
     direction = 1 if tick.ret >= 0.0 else -1
