@@ -1,6 +1,6 @@
 """Alerts, their signals and incidents in Elasticsearch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 from elasticsearch import Elasticsearch
@@ -8,10 +8,11 @@ from elasticsearch import Elasticsearch
 from tapewatch.alerts.incidents import fold
 from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT, Alert, Incident
 from tapewatch.model.errors import GiveUpError, RetryableError
+from tapewatch.model.ids import incident_id
 from tapewatch.model.signals import Signal
 from tapewatch.stores.elasticsearch.bulk import BulkWriter, Operation, Refresh
 from tapewatch.stores.elasticsearch.indices import ALERTS, INCIDENTS, SIGNALS, month_of
-from tapewatch.stores.elasticsearch.search import Filters, among, equal, read_by_id, read_page
+from tapewatch.stores.elasticsearch.search import Document, Filters, among, equal, read_by_id, read_page
 from tapewatch.stores.port import AlertQuery
 from tapewatch.stores.query import check_signal_query
 
@@ -66,9 +67,10 @@ class ElasticAlertStore:
         writes = [self._signal_write(signal) for signal in signals]
         writes += [Operation(self._alerts, alert.alert_id, _encode(alert), version=alert.revision) for alert in alerts]
         fates = self._writer.write(writes, self._refresh)
+        effects = [alert for alert, fate in zip(alerts, fates[len(signals) :], strict=True) if fate == "written"]
         if alerts:
-            self._fold({alert.incident_id: None for alert in alerts}, alerts)
-        return [alert for alert, fate in zip(alerts, fates[len(signals) :], strict=True) if fate == "written"]
+            self._fold(alerts, {alert.alert_id: alert for alert in effects})
+        return effects
 
     def page(self, query: AlertQuery) -> list[Alert]:
         """As the port says; a limit above 5,000 is read from one point in time."""
@@ -108,48 +110,56 @@ class ElasticAlertStore:
         found = read_by_id(self._client, self._incidents, [incident_id]).get(incident_id)
         return [] if found is None else list(found["_source"]["alerts"])
 
-    def _fold(self, incident_ids: dict[str, None], alerts: Sequence[Alert]) -> None:
-        """Fold the incidents from their alerts as they stand; where another writer was quicker, once more."""
-        todo = list(incident_ids)
+    def _fold(self, alerts: Sequence[Alert], written: Mapping[str, Alert]) -> None:
+        """Fold the incidents of these alerts from all their alerts; where another writer was quicker, once more.
+
+        `written` are the newest revisions that were just written. What they opened is made without a look at what
+        stands there: it is a conflict, and looked at, where something does.
+        """
+        added: dict[str, set[str]] = {}
+        for alert in alerts:
+            added.setdefault(alert.incident_id, set()).add(alert.alert_id)
+        opened = {a.incident_id for a in written.values() if a.revision == 1 and _opens_its_incident(a)}
+        known = written
         for _ in range(_ATTEMPTS):
-            stored = read_by_id(self._client, self._incidents, todo)
-            members: dict[str, set[str]] = {i: set() for i in todo}
-            for incident_id, document in stored.items():
-                members[incident_id].update(document["_source"]["alerts"])
-            for alert in alerts:
-                if alert.incident_id in members:
-                    members[alert.incident_id].add(alert.alert_id)
-            newest = self._read_alerts(members)
-            writes, unchanged = [], set()
-            for incident_id in todo:
-                held = [newest[a] for a in members[incident_id] if a in newest]
-                if not held:  # all were refused: there is nothing to fold
-                    unchanged.add(incident_id)
-                    continue
-                source = _encode(_document(held))
-                before = stored.get(incident_id)
-                if before is not None and msgspec.json.decode(source) == before["_source"]:
-                    unchanged.add(incident_id)
-                    continue
-                writes.append(_incident_write(self._incidents, incident_id, source, before))
+            stored = read_by_id(self._client, self._incidents, [i for i in added if i not in opened])
+            members = {i: ids.union(stored[i]["_source"]["alerts"] if i in stored else ()) for i, ids in added.items()}
+            # Where an incident stands already, another writer may have written a newer revision than ours meanwhile.
+            ours = {a: known[a] for i, ids in members.items() if i not in stored for a in ids if a in known}
+            newest = self._newest(members, ours)
+            writes = list(self._incident_writes(members, newest, stored))
             fates = self._writer.write(writes, self._refresh)
-            todo = [write.id for write, fate in zip(writes, fates, strict=True) if fate == "conflict"]
-            if not todo:
+            lost = {write.id for write, fate in zip(writes, fates, strict=True) if fate == "conflict"}
+            if not lost:
                 return
-        raise RetryableError(f"incidents {todo[:3]} are being written by others")
+            added = {name: ids for name, ids in added.items() if name in lost}
+            opened, known = set(), {}
+        raise RetryableError(f"incidents {sorted(added)[:3]} are being written by others")
 
-    def _read_alerts(self, members: dict[str, set[str]]) -> dict[str, Alert]:
-        ids = sorted({alert_id for group in members.values() for alert_id in group})
-        found = read_by_id(self._client, self._alerts, ids)
-        return {alert_id: msgspec.convert(document["_source"], Alert) for alert_id, document in found.items()}
+    def _incident_writes(
+        self, members: Mapping[str, set[str]], newest: Mapping[str, Alert], stored: Mapping[str, Document]
+    ) -> Iterator[Operation]:
+        for name, ids in members.items():
+            held = [newest[alert_id] for alert_id in ids if alert_id in newest]
+            if not held:  # all were refused: there is nothing to fold
+                continue
+            source, before = _encode(_document(held)), stored.get(name)
+            if before is None:
+                yield Operation(self._incidents, name, source, create=True)
+            elif msgspec.json.decode(source) != before["_source"]:
+                place = {"seq_no": before["_seq_no"], "primary_term": before["_primary_term"]}
+                yield Operation(self._incidents, name, source, **place)
+
+    def _newest(self, members: Mapping[str, set[str]], known: Mapping[str, Alert]) -> dict[str, Alert]:
+        wanted = {alert_id for ids in members.values() for alert_id in ids}
+        found = read_by_id(self._client, self._alerts, sorted(wanted - known.keys()))
+        read = {alert_id: msgspec.convert(document["_source"], Alert) for alert_id, document in found.items()}
+        return read | {alert_id: known[alert_id] for alert_id in wanted & known.keys()}
 
 
-def _incident_write(index: str, incident_id: str, source: bytes, before: object) -> Operation:
-    if not isinstance(before, dict):
-        return Operation(index, incident_id, source, create=True)
-    return Operation(
-        index, incident_id, source, seq_no=int(before["_seq_no"]), primary_term=int(before["_primary_term"])
-    )
+def _opens_its_incident(alert: Alert) -> bool:
+    """Whether the incident is named by this alert's onset."""
+    return alert.incident_id == incident_id(alert.venue, alert.symbol, alert.category, alert.onset_ns, alert.onset_k)
 
 
 def _document(alerts: Sequence[Alert]) -> _IncidentDocument:
