@@ -1,114 +1,116 @@
-"""Calibration is measured from bars: profiles, scales and tails; what is not there stays conservative."""
+"""Calibration made from a history finds what the history was made of, and keeps its defaults where that is silent."""
+
+import doctest
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tapewatch.detection.calibration import Calibration, read_calibration
-from tapewatch.detection.features import profile_bin
-from tapewatch.detection.tuning import CONSERVATIVE, calibrate
-from tapewatch.detection.tuning.bars import bars_of
-from tapewatch.detection.tuning.profiles import clipped_mean, profile, sizes
-from tapewatch.detection.tuning.tails import ENOUGH_PEAKS, XI_RANGE, fit_tail, pareto, peaks
-from tapewatch.feeds.simulator import SimulatorConfig, market
-from tapewatch.model.ticks import TickBatch
-from tapewatch.model.times import MINUTE_NS
-from tests.unit.detection.support import BTC, COMPILED, TSLA, bars, batch_of, calibration, calm
+from tapewatch.detection.tuning import CONSERVATIVE, calibrate, tails
+from tapewatch.detection.tuning.tails import XI_RANGE, fit_tail, pareto, peaks
+from tapewatch.model.instruments import Instrument
+from tapewatch.model.ticks import Kind, TickBatch, make_batch
+from tapewatch.model.times import MINUTE_NS, parse_rfc3339
+from tests.unit.detection.support import calibration
 
-compiled_only = pytest.mark.skipif(not COMPILED, reason="a history as plain Python takes minutes")
-
-
-def simulated(stocks: int, crypto: int, days: int) -> list[TickBatch]:
-    config = SimulatorConfig(seed=3, stocks=stocks, crypto=crypto, days=days, plan=None)
-    return [batch.ticks for batch in market(config).batches(0)]
+BARS = 2_200
+SCALE = 0.0007  # mean absolute return of a minute
+OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 
 
-def flat() -> Calibration:
-    """The shipped calibration without its profiles."""
-    shipped = calibration()
-    bare = {
-        name: {"tails": {"default": CONSERVATIVE}, "phase_ratio": group.phase_ratio, "scale": group.scale}
-        for name, group in shipped.groups.items()
-    }
-    return read_calibration(msgspec.json.encode({"name": "flat", "groups": bare}), "flat")
+def coins(n: int = 4, seed: int = 3) -> TickBatch:
+    """n coins with heavy-tailed returns of a known size, one-minute bars in tape order."""
+    random = np.random.default_rng(seed)
+    returns = random.standard_t(4, (n, BARS))
+    close = 100.0 * np.exp(np.cumsum(returns * SCALE / np.abs(returns).mean(), axis=1))
+    names = tuple(Instrument("binance", f"C{i}/USDT") for i in range(n))
+    return bars(names, close, random.lognormal(8.0, 0.4, (n, BARS)), parse_rfc3339("2025-04-01T00:00:00Z"))
 
 
-@pytest.mark.parametrize(
-    ("minute", "expected"),
-    [(0, 0), (1, 1), (4, 1), (5, 2), (15, 3), (29, 3), (30, 4), (374, 15), (375, 45), (385, 46), (389, 47)],
-)
-def test_the_first_and_last_minutes_of_a_session_have_bins_of_their_own(minute: int, expected: int) -> None:
-    middle_ns = minute * MINUTE_NS + MINUTE_NS // 2
-    assert profile_bin(2, 0, 390 * MINUTE_NS, middle_ns) == expected
+def bars(
+    names: tuple[Instrument, ...], close: NDArray[np.float64], volume: NDArray[np.float64], start_ns: int
+) -> TickBatch:
+    n, length = close.shape
+    return make_batch(
+        names,
+        n * length,
+        symbol_id=np.tile(np.arange(n), length),
+        kind=np.full(n * length, Kind.BAR),
+        ts_event_ns=np.repeat(start_ns + np.arange(length) * MINUTE_NS, n),
+        interval_ns=np.full(n * length, MINUTE_NS),
+        close=close.T.ravel(),
+        volume=volume.T.ravel(),
+    )
 
 
-def test_what_never_closes_has_a_bin_for_each_half_hour_of_the_day() -> None:
-    assert [profile_bin(4, 0, 0, h * 30 * MINUTE_NS) for h in (0, 1, 47, 48)] == [0, 1, 47, 0]
+@pytest.fixture(scope="module")
+def measured() -> Calibration:
+    return calibrate([coins()], calibration(), "measured")
 
 
-def test_bars_that_are_late_or_doubled_are_left_out() -> None:
-    ticks = bars(TSLA, calm(5))
-    found = bars_of([batch_of([*ticks[:3], ticks[1], ticks[2], *ticks[3:]])])
-    assert [b.ts_ns.tolist() for b in found] == [[t.at_ns for t in ticks]]
+def test_the_scale_is_that_of_the_history(measured: Calibration) -> None:
+    assert measured.groups["crypto"].scale == pytest.approx(SCALE, rel=0.1)
+    assert measured.groups["crypto"].phase_ratio["continuous"] == 1.0
 
 
-def test_a_return_over_a_hole_says_nothing_of_a_bar() -> None:
-    ticks = bars(TSLA, calm(6))
-    size = sizes(bars_of([batch_of([*ticks[:3], *ticks[4:]])])[0])
-    assert np.isnan(size).tolist() == [True, False, False, True, False]
+def test_the_tail_is_measured_and_says_so(measured: Calibration) -> None:
+    tail = measured.groups["crypto"].tails["continuous"]
+    assert tail.calibrated
+    assert tail.exceedances >= 50
+    assert tail.p_u == pytest.approx(0.01, rel=0.1)
+    assert XI_RANGE[0] <= tail.xi <= XI_RANGE[1]
+    assert 0.0 < tail.theta <= 1.0
 
 
-def test_one_crash_does_not_move_a_clipped_mean_far() -> None:
-    assert clipped_mean(np.array([*[1.0] * 99, 1e6])) < 1.1
+def test_profiles_are_factors_around_one(measured: Calibration) -> None:
+    for profiles in (measured.groups["crypto"].vol, measured.groups["crypto"].volume):
+        assert set(profiles) == {"continuous"}
+        assert len(profiles["continuous"]) == 48
+        assert 0.7 < min(profiles["continuous"]) <= 1.0 <= max(profiles["continuous"]) < 1.4
 
 
-def test_a_profile_tells_busy_bins_from_calm_ones_and_has_mean_one() -> None:
-    history = bars_of([batch_of(bars(BTC, calm(4 * 1440)))])
-    busy = np.where(history[0].bin < 24, 3.0, 1.0)
-    found = profile(history, [busy], 4)
-    assert found is not None
-    assert found[0] > 1.15 > 0.9 > found[47]
-    assert np.mean(found) == pytest.approx(1.0, abs=1e-3)
+def test_what_the_history_does_not_hold_is_kept(measured: Calibration) -> None:
+    assert measured.groups["stock"] == calibration().groups["stock"]
+    assert measured.groups["crypto"].tails["default"] == CONSERVATIVE
 
 
-def test_exceedances_of_one_burst_are_one_peak() -> None:
-    series = np.zeros(100)
-    series[[10, 12, 19, 60]] = [4.0, 6.0, 5.0, 7.0]
-    assert peaks(series, 3.0).tolist() == [3.0, 4.0]
-    assert peaks(np.zeros(9), 3.0).size == 0
+def test_the_same_history_gives_the_same_file_and_it_reads_back(measured: Calibration) -> None:
+    again = calibrate([coins()], calibration(), "measured")
+    assert again.digest() == measured.digest()
+    assert read_calibration(msgspec.json.encode(measured), "made").digest() == measured.digest()
 
 
-def test_a_tail_with_few_peaks_is_the_conservative_default() -> None:
-    rng = np.random.default_rng(1)
-    few = rng.standard_normal(ENOUGH_PEAKS * 50)
-    many = rng.standard_t(3, 20_000)
-    assert fit_tail([few], CONSERVATIVE) is CONSERVATIVE
-    assert fit_tail([], CONSERVATIVE) is CONSERVATIVE
-    assert fit_tail([many], CONSERVATIVE).calibrated
+def test_a_short_history_changes_scales_only_where_there_is_enough() -> None:
+    name = Instrument("XNAS", "TSLA")
+    close = 100.0 * np.exp(np.cumsum(np.random.default_rng(1).normal(0.0, 0.002, (1, 100)), axis=1))
+    short = bars((name,), close[:, :40], np.full((1, 40), 1e3), OPEN_NS)
+    base = calibration().groups["stock"]
+    assert calibrate([short], calibration(), "short").groups["stock"].scale == base.scale
+    longer = bars((name,), close, np.zeros((1, 100)), OPEN_NS)
+    found = calibrate([longer], calibration(), "longer").groups["stock"]
+    assert found.scale == pytest.approx(0.002 * 0.8, rel=0.2)
+    assert not found.volume
+    assert found.tails == {"default": CONSERVATIVE}
 
 
-def test_a_light_tail_is_not_believed() -> None:
-    excesses = np.random.default_rng(1).exponential(1.0, 500)
-    xi, beta = pareto(excesses)
-    assert xi == XI_RANGE[0]
-    assert beta == pytest.approx(excesses.mean() * (1 - xi))
+def test_exceedances_of_one_cluster_are_one_peak() -> None:
+    sizes = np.zeros(100)
+    sizes[[10, 12, 15, 40, 41]] = [3.0, 5.0, 4.0, 2.5, 2.0]
+    assert peaks(sizes, 1.0).tolist() == [4.0, 1.5]
+    assert peaks(sizes, 9.0).size == 0
 
 
-@compiled_only
-def test_calibration_of_a_market_is_deterministic_and_reads_back() -> None:
-    history = simulated(2, 2, 4)
-    found = calibrate(history, flat(), "simulated")
-    assert found == calibrate(history, flat(), "simulated")
-    assert read_calibration(msgspec.json.encode(found), "written") == found
-    tail = found.groups["crypto"].tails["continuous"]
-    assert (tail.calibrated, tail.exceedances >= ENOUGH_PEAKS) == (True, True)
-    assert found.groups["stock"].volume["regular"][0] > 1.5 > found.groups["stock"].volume["regular"][8]
+def test_too_few_peaks_give_the_default() -> None:
+    assert fit_tail([np.random.default_rng(1).standard_t(4, 1000)], CONSERVATIVE) == CONSERVATIVE
+    assert fit_tail([], CONSERVATIVE) == CONSERVATIVE
 
 
-def test_the_shipped_calibration_says_what_was_measured_and_what_was_not() -> None:
-    groups = calibration().groups
-    assert {name: tail.calibrated for name, tail in groups["stock"].tails.items()} == {
-        "default": False, "pre": True, "regular": True,
-    }  # fmt: skip
-    assert groups["crypto"].tails["continuous"].exceedances >= ENOUGH_PEAKS
-    assert groups["stock"].volume["regular"][0] > 5.0  # the opening auction
+def test_a_pareto_law_is_found_again() -> None:
+    random = np.random.default_rng(2)
+    xi, beta = pareto((random.uniform(size=200_000) ** -0.4 - 1.0) / 0.4 * 1.7)
+    assert xi == pytest.approx(0.4, abs=0.02)
+    assert beta == pytest.approx(1.7, rel=0.05)
+    assert pareto(random.uniform(size=1000))[0] == XI_RANGE[0]
+    assert doctest.testmod(tails).failed == 0
