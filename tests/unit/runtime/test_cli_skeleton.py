@@ -1,7 +1,7 @@
 import errno
+import resource
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +65,11 @@ def test_help_lists_every_command_of_the_table(run: Run) -> None:
         assert f"  {entry.name} " in out and f"\n{entry.panel}:\n" in out
 
 
+def _child_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
     script = (
         "import sys\nfrom tapewatch.runtime.cli import main\n"
@@ -73,9 +78,9 @@ def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
     )
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = _child_cpu_s()  # processor time: the other tests must not stretch it
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        took.append(time.perf_counter() - began)
+        took.append(_child_cpu_s() - began)
         assert done.stderr.strip() == "[]"
     assert min(took) < 0.4
 
