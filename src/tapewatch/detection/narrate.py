@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from tapewatch.alerts.codes import CHANGES, CLOSED, REASONS, RECOVERING, RESOLVED, RETRACTED, SIGNAL
+from tapewatch.alerts.rows import EVENT
 from tapewatch.detection.calendars import quote_currency, venue_info
 from tapewatch.detection.detectors.bad_print import VERDICTS
 from tapewatch.detection.rules import CompiledRule, RuleSet
@@ -29,6 +30,10 @@ def _known(value: float) -> float | None:
     return value if np.isfinite(value) and value > 0.0 else None
 
 
+def _rows(events: Any, wanted: Any) -> Any:
+    return np.asarray(events)[wanted].view(EVENT)  # as plain rows: reading a field of a record takes ten times as long
+
+
 class Narrator:
     """Writes messages for one rule set; `instruments` is the engine's list, by slot."""
 
@@ -38,11 +43,11 @@ class Narrator:
 
     def signals(self, events: Any, detected: str | None) -> list[Signal]:
         """The signals among the events, in order."""
-        return [self._signal(e, detected) for e in np.asarray(events[events["fired"] == 1])]
+        return [self._signal(e, detected) for e in _rows(events, events["fired"] == 1)]
 
     def alerts(self, events: Any, detected: str | None) -> list[Alert]:
         """The alert revisions among the events, in order."""
-        return [self._alert(e, detected) for e in np.asarray(events[events["kind"] != SIGNAL])]
+        return [self._alert(e, detected) for e in _rows(events, events["kind"] != SIGNAL)]
 
     def _alert_id(self, rule: CompiledRule, at: Instrument, direction: str, ep: Any) -> str:
         onset, k = int(ep["onset_ns"]), int(ep["onset_k"])

@@ -26,7 +26,7 @@ def format_rfc3339(ts_ns: int) -> str:
     '2025-04-07T14:00:00.250Z'
     """
     seconds, nanos = divmod(ts_ns, SECOND_NS)
-    text = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(seconds, tz=UTC).isoformat()[:19]  # strftime takes several times as long
     if nanos == 0:
         return text + "Z"
     for digits, unit in ((3, 1_000_000), (6, 1_000), (9, 1)):
