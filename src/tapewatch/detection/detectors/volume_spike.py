@@ -51,11 +51,11 @@ def _pack(p: VolumeSpike) -> dict[str, float | int]:
 
 @compiled
 def at_turn(head: Row, tick: Row) -> bool:
-    """The first quarter of an hour or the last five minutes of a session; five minutes to both sides of midnight UTC
-    where nothing closes: there expiries, index changes, funding and the night's news multiply volume any day."""
+    """The first quarter of an hour or the last five minutes of a session, where expiries, index changes and the night's
+    news multiply volume any day; where nothing closes, the first five minutes of the UTC day (perpetuals looked at
+    trade 1.6 to 2.1 times their median then, and less than it in the minutes before)."""
     if tick.phase == CONTINUOUS:
-        since_ns = tick.event_ns % DAY_NS
-        return bool(since_ns < TURN_NS or since_ns >= DAY_NS - TURN_NS)
+        return bool(tick.event_ns % DAY_NS < TURN_NS)
     return bool(tick.event_ns < head.phase_from_ns + 3 * TURN_NS or tick.event_ns >= head.phase_until_ns - TURN_NS)
 
 
