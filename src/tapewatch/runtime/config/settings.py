@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.reports.settings import ReportsSettings
+from tapewatch.runtime.config.sinks import ArchiveSection, ElasticsearchSection, IndexerSection, OpsSection
 from tapewatch.web.api.settings import ApiSettings
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -108,3 +109,7 @@ class Settings(Section, frozen=True):
     engine: EngineSettings = EngineSettings()
     stores: StoresSettings = StoresSettings()
     logging: LoggingSettings = LoggingSettings()
+    elasticsearch: ElasticsearchSection = ElasticsearchSection()
+    indexer: IndexerSection = IndexerSection()
+    archive: ArchiveSection = ArchiveSection()
+    ops: OpsSection = OpsSection()
