@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.reports.settings import ReportsSettings
+from tapewatch.runtime.config.kafka import KafkaSection
 from tapewatch.runtime.config.sinks import ArchiveSection, ElasticsearchSection, IndexerSection, OpsSection
 from tapewatch.web.api.settings import ApiSettings
 
@@ -108,6 +109,7 @@ class Settings(Section, frozen=True):
     reports: ReportsSettings = ReportsSettings()
     engine: EngineSettings = EngineSettings()
     stores: StoresSettings = StoresSettings()
+    kafka: KafkaSection = KafkaSection()
     logging: LoggingSettings = LoggingSettings()
     elasticsearch: ElasticsearchSection = ElasticsearchSection()
     indexer: IndexerSection = IndexerSection()
