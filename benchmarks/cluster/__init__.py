@@ -1,0 +1,1 @@
+"""Throughput and latency on real servers, peers side by side in one run."""

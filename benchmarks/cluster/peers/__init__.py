@@ -1,0 +1,1 @@
+"""Contenders as processes of their own; none imports anything of tapewatch."""
