@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started. A contender reads topic IN, writes alerts to topic OUT, and is ready to be killed."""
+"""Who takes part, and how each is started: a contender reads topic IN and writes alerts to topic OUT until it is ended."""
 
 import json
 import os
@@ -54,6 +54,7 @@ class Processes:
     def __init__(self, contender: Contender, job: Job) -> None:
         environment = {
             **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "BOOTSTRAP": job.bootstrap,
             "IN": job.source,
             "OUT": job.out,
@@ -126,14 +127,18 @@ def wait_for(what: str, ready: Callable[[], bool], timeout_s: float) -> None:
         time.sleep(0.02)
 
 
+def _peer(name: str) -> list[str]:
+    return [sys.executable, "-m", f"benchmarks.cluster.peers.{name}"]
+
+
 def handwritten() -> Contender:
     """msgspec, a deque and running sums; keeps nothing."""
-    return Contender("handwritten", lambda _: [[sys.executable, str(PEERS / "handwritten.py")]])
+    return Contender("handwritten", lambda _: [_peer("handwritten")])
 
 
 def fused() -> Contender:
     """msgspec into columns and one Numba kernel; keeps nothing."""
-    return Contender("handwritten_numba", lambda _: [[sys.executable, str(PEERS / "fused.py")]])
+    return Contender("handwritten_numba", lambda _: [_peer("fused")])
 
 
 def kafka_streams(guarantee: str) -> Contender:

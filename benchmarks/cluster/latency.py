@@ -47,7 +47,7 @@ class Latency:
     most_ms: float
     alerts: int
     missing: int
-    behind_ms: float  # p99 of the last fifth over p99 of the first: grows where a lag builds up
+    behind_ms: float  # p99 of the last fifth less p99 of the first: grows with a lag
 
 
 def stamp(at_s: float) -> str:

@@ -27,7 +27,8 @@ def make_topics(bootstrap: str, *names: str, partitions: int = PARTITIONS) -> No
 
 def delete_topics(bootstrap: str, *names: str) -> None:
     """Delete what is there of these."""
-    for name, future in AdminClient({"bootstrap.servers": bootstrap}).delete_topics(list(names)).items():
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # futures are lost with it
+    for name, future in admin.delete_topics(list(names)).items():
         try:
             future.result(30)
         except KafkaException as error:  # a benchmark's rest does no harm, but should not go unseen

@@ -1,6 +1,6 @@
 """The tape of the comparison: round-robin symbols on a geometric walk with single jumps, and which jumps must be told.
 
-Seeded, so that every contender reads the same bytes; the reference is computed in two passes, apart from all contenders.
+Seeded, so that every contender reads the same bytes; the reference is computed in two passes, apart from all of them.
 """
 
 import zlib
@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What has to be found: alerts by the z of the close over the 20 before it, and the tick that ends each partition."""
+    """What has to be found: alerts by z over the 20 closes before, and the tick that ends each partition."""
 
     alerts: int
     near_ties: int  # so near to the threshold that rounding decides

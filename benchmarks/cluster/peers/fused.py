@@ -1,4 +1,4 @@
-"""The fastest loop that one would write by hand on this client: msgspec into columns, one Numba kernel; nothing is kept."""
+"""The fastest loop that one would write by hand: msgspec into columns, one Numba kernel; nothing is kept."""
 
 import signal
 import time
@@ -8,7 +8,8 @@ import msgspec
 import numba
 import numpy as np
 from confluent_kafka import Consumer, Producer
-from settings import CONSUMER, IN, OUT, PRODUCER, THRESHOLD, WINDOW, note_first
+
+from benchmarks.cluster.peers.settings import CONSUMER, IN, OUT, PRODUCER, THRESHOLD, WINDOW, note_first
 
 
 class Tick(msgspec.Struct):

@@ -10,7 +10,8 @@ from collections import deque
 
 import msgspec
 from confluent_kafka import Consumer, Producer
-from settings import CONSUMER, FLOOR, GROUP, IN, OUT, PRODUCER, THRESHOLD, WINDOW, note_first
+
+from benchmarks.cluster.peers.settings import CONSUMER, FLOOR, GROUP, IN, OUT, PRODUCER, THRESHOLD, WINDOW, note_first
 
 
 class Tick(msgspec.Struct):
@@ -22,7 +23,7 @@ class Tick(msgspec.Struct):
 class Window:
     """Closes of one symbol."""
 
-    __slots__ = ("closes", "total", "squares")
+    __slots__ = ("closes", "squares", "total")
 
     def __init__(self) -> None:
         self.closes: deque[float] = deque()
