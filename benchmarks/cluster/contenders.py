@@ -1,4 +1,4 @@
-"""Who takes part, and how each is started: a contender reads topic IN and writes alerts to topic OUT until it is ended."""
+"""Who takes part, and how each is started: it reads topic IN and writes alerts to topic OUT until it is ended."""
 
 import json
 import os
