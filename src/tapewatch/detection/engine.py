@@ -61,7 +61,7 @@ class Engine:
         self._table = SymbolTable(
             hot_dtype(detectors, max((r.closes for r in rules.rules), default=0)),
             cold_dtype(len(detectors)),
-            lambda i: (rules.mask(i), calibration.group_index(i)),
+            lambda i: (rules.mask(i, calibration.group_name(i)), calibration.group_index(i)),
         )
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
         self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late)], np.int64)

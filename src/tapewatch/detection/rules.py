@@ -39,6 +39,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Severity = "critical"  # a ceiling
     symbols: tuple[str, ...] = ("*",)  # shell patterns of SYMBOL or VENUE:SYMBOL
     exclude: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # patterns of calibration groups; empty: all
     phases: tuple[str, ...] | None = None
     alert: Literal["episode", "each"] = "episode"  # each: every signal is an alert of its own
     keep_firing_bars: int = 10
@@ -50,14 +51,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     owner: str = ""
     text: str = ""
 
-    def watches(self, instrument: Instrument) -> bool:
-        """Does the rule watch this symbol?"""
+    def watches(self, instrument: Instrument, group: str = "") -> bool:
+        """Does the rule watch this symbol, which belongs to this group?"""
         names = (instrument.symbol, str(instrument))
 
         def hit(patterns: tuple[str, ...]) -> bool:
             return any(fnmatch.fnmatchcase(n, p) for p in patterns for n in names)
 
-        return hit(self.symbols) and not hit(self.exclude)
+        in_group = not self.groups or any(fnmatch.fnmatchcase(group, p) for p in self.groups)
+        return in_group and hit(self.symbols) and not hit(self.exclude)
 
 
 class RulesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,13 +101,13 @@ class RuleSet(msgspec.Struct, frozen=True):
                 record[f"p{i}"][key] = value
         return record.view(np.recarray)
 
-    def mask(self, instrument: Instrument) -> int:
-        """Bit i: rule i watches this symbol."""
-        return sum(1 << i for i, r in enumerate(self.rules) if r.rule.watches(instrument))
+    def mask(self, instrument: Instrument, group: str = "") -> int:
+        """Bit i: rule i watches this symbol of this group."""
+        return sum(1 << i for i, r in enumerate(self.rules) if r.rule.watches(instrument, group))
 
     def fingerprint(self, calibration: str) -> str:
         """24 hex digits over names, versions and scopes of the rules, the layout and the calibration's digest."""
-        scopes = [(r.name, r.version, r.rule.symbols, r.rule.exclude, r.rule.enabled) for r in self.rules]
+        scopes = [(r.name, r.version, r.rule.symbols, r.rule.exclude, r.rule.groups) for r in self.rules]
         return _digest([scopes, LAYOUT, calibration, self.judge_late], 24)
 
 
@@ -113,7 +115,8 @@ def _digest(value: Any, digits: int) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:digits]
 
 
-def _phases(rule: Rule, detector: Detector) -> tuple[str, ...]:
+def phases_of(rule: Rule, detector: Detector) -> tuple[str, ...]:
+    """The session phases that a rule judges: its own, else what suits the detector, else all."""
     if rule.phases is not None:
         return rule.phases
     return tuple(str(detector.defaults.get("phases") or ",".join(ALL_PHASES)).split(","))
@@ -122,7 +125,7 @@ def _phases(rule: Rule, detector: Detector) -> tuple[str, ...]:
 def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
     rule = compiled.rule
     mask = 0
-    for phase in _phases(rule, compiled.detector):
+    for phase in phases_of(rule, compiled.detector):
         mask |= 1 << Phase[phase.upper()]
     return {
         "category": int(CATEGORIES[compiled.detector.category]),
@@ -150,7 +153,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
         duration_ns(rule.cooldown)
     except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"rule {rule.name!r} ({rule.detector}): {error}") from None
-    unknown = set(_phases(rule, detector)) - set(ALL_PHASES)
+    unknown = set(phases_of(rule, detector)) - set(ALL_PHASES)
     if unknown:
         raise InputError(f"rule {rule.name!r}: unknown phases {sorted(unknown)}; known are {', '.join(ALL_PHASES)}")
     judged = {
@@ -158,7 +161,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
         "version": detector.version,
         "params": msgspec.to_builtins(params),
         "severity": rule.severity,
-        "phases": sorted(_phases(rule, detector)),
+        "phases": sorted(phases_of(rule, detector)),
         "alert": rule.alert,
         "keep": [rule.keep_firing_bars, duration_ns(rule.keep_firing_for), duration_ns(rule.cooldown)],
         "enabled": [rule.enabled_from, rule.enabled_until],

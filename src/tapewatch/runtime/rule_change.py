@@ -4,7 +4,8 @@ import msgspec
 
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.migrate import migrate
-from tapewatch.detection.rules import Rule, RuleSet
+from tapewatch.detection.rule_diff import diff_rules
+from tapewatch.detection.rules import Rule, RuleSet, compile_rules
 from tapewatch.model.alerts import AuditEntry
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.times import format_rfc3339
@@ -51,8 +52,7 @@ def change_rules(store: ShardStore, head: ShardHead, rows: list[StateRow], engin
 
 
 def _audit(before: _Manifest, rules: RuleSet, position: int, now_ns: int) -> AuditEntry:
-    old = {rule.name: version for rule, version in before.rules}
-    new = {r.name: r.version for r in rules.rules}
+    found = diff_rules(compile_rules(before.name, tuple(rule for rule, _ in before.rules)).rules, rules.rules)
     return AuditEntry(
         seq=0,
         at_ns=now_ns,
@@ -61,8 +61,8 @@ def _audit(before: _Manifest, rules: RuleSet, position: int, now_ns: int) -> Aud
         subject=rules.name,
         detail={
             "offset": position,
-            "added": ", ".join(sorted(set(new) - set(old))),
-            "removed": ", ".join(sorted(set(old) - set(new))),
-            "changed": ", ".join(sorted(n for n in set(old) & set(new) if old[n] != new[n])),
+            "added": ", ".join(f"{name} {version}" for name, version in found.added),
+            "removed": ", ".join(f"{name} {version}" for name, version in found.removed),
+            "changed": "; ".join(f"{c.name}: {', '.join(map(str, c.fields))}" for c in found.changed),
         },
     )

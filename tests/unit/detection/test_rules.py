@@ -77,10 +77,11 @@ def test_the_fingerprint_covers_rules_scopes_and_calibration() -> None:
         base.fingerprint("c"),
         base.fingerprint("d"),
         compile_rules("x", (rule(symbols=("A",)),)).fingerprint("c"),
+        compile_rules("x", (rule(groups=("crypto",)),)).fingerprint("c"),
         compile_rules("x", (rule(name="s"),)).fingerprint("c"),
         compile_rules("x", (rule(),), judge_late=True).fingerprint("c"),
     }
-    assert len(digests) == 5
+    assert len(digests) == 6
     assert compile_rules("y", (rule(owner="me"),)).fingerprint("c") == base.fingerprint("c")
 
 
@@ -93,11 +94,13 @@ def test_the_fingerprint_covers_rules_scopes_and_calibration() -> None:
         ({"symbols": ("*/USDT", "TS*")}, [True, True]),
         ({"exclude": ("XNAS:TSLA",)}, [False, True]),
         ({"symbols": ()}, [False, False]),
+        ({"groups": ("crypto",)}, [False, True]),
+        ({"groups": ("st*", "crypto"), "exclude": ("BTC/*",)}, [True, False]),
     ],
 )
 def test_a_rule_watches_the_symbols_of_its_patterns(fields: dict[str, Any], watched: list[bool]) -> None:
     rules = compile_rules("x", (rule(**fields),))
-    assert [bool(rules.mask(i)) for i in (TSLA, BTC)] == watched
+    assert [bool(rules.mask(i, g)) for i, g in ((TSLA, "stock"), (BTC, "crypto"))] == watched
 
 
 def test_a_symbol_that_a_rule_does_not_watch_gives_no_signal_of_it() -> None:
@@ -150,3 +153,9 @@ def test_a_symbol_belongs_to_its_own_group_or_to_its_venue_s_kind() -> None:
     own = msgspec.structs.replace(known, symbols={"XNAS:TSLA": "crypto"})
     assert names[own.group_index(TSLA)] == "crypto"
     assert own.digest() != known.digest()
+
+
+def test_the_engine_asks_the_calibration_for_the_group_of_a_symbol() -> None:
+    ticks = bars(TSLA, [*calm(30), 106.0])
+    assert run(watching(price_move={"groups": ("stock",)}), ticks).signals
+    assert run(watching(price_move={"groups": ("crypto",)}), ticks).signals == []

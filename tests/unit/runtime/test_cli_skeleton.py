@@ -1,4 +1,5 @@
 import errno
+import json
 import resource
 import subprocess
 import sys
@@ -198,6 +199,20 @@ def test_rules_commands(run: Run, tmp_path: Path) -> None:
     assert "horizon" in run("rules", "show", "--file", "good.toml", "--json")[1]
     assert run("rules", "show", "--preset", "prototype")[1].startswith("prototype (preset prototype)\n")
     assert run("rules", "show")[1].startswith("default (preset default)\n")
+
+
+def test_rules_diff_shows_values_and_state_and_tells_scripts_by_its_exit_code(run: Run, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    rule = '[[rules]]\nname = "a"\ndetector = "price_move"\n'
+    old.write_text(rule)
+    new.write_text(rule + "params = { pct = 2.5 }\n" + rule.replace('"a"', '"b"'))
+    assert run("rules", "diff", "old.toml", "old.toml") == (0, "no difference\n", "")
+    code, out, _ = run("rules", "diff", "old.toml", "new.toml")
+    assert code == 1
+    assert out.startswith("+ b ") and "~ a " in out and "params.pct 3.0 -> 2.5" in out and "starts cold" in out
+    code, out, _ = run("rules", "diff", "default", "new.toml", "--json")
+    assert code == 1 and {n for n, _ in json.loads(out)["added"]} == {"a", "b"}
+    assert run("rules", "diff", "defalt", "new.toml")[0] == 2
 
 
 def test_completion_knows_the_commands_and_their_options() -> None:

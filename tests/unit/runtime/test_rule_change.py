@@ -5,6 +5,7 @@ import pytest
 
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import GiveUpError
+from tapewatch.runtime.config.rules import load_preset
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.runtime.pipeline import Sinks
 from tapewatch.runtime.rule_change import MANIFEST
@@ -105,11 +106,12 @@ def test_a_change_is_in_the_audit_once(middle: int, changed: RulesSettings) -> N
     run(sinks, changed, middle + 200)
     (entry,) = sinks.cases.audit(None, 0, 10)
     assert (entry.actor, entry.action) == ("configuration", "rules_changed")
+    (version,) = {r.version for r in load_preset("default").rules.rules if r.name == "robust_return"}
     assert entry.detail == {
         "offset": middle,
-        "added": "robust_return_2",
-        "removed": "robust_return",
-        "changed": "price_move_5m",
+        "added": f"robust_return_2 {version}",
+        "removed": f"robust_return {version}",
+        "changed": "price_move_5m: params.pct 3.0 -> 3.5",
     }
 
 

@@ -27,7 +27,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("generate", f"{_COMMANDS}.generate", "Make a market with labelled anomalies, or replay a file.", RUN),
     Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
-    Entry("rules", f"{_COMMANDS}.rules", "Check, show and list rule sets.", SET_UP),
+    Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
     Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),
 )

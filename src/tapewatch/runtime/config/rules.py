@@ -42,6 +42,12 @@ def load_rules(settings: RulesSettings) -> LoadedRules:
     return load_rules_file(settings.file) if settings.file is not None else load_preset(settings.preset)
 
 
+def load_rules_named(text: str) -> LoadedRules:
+    """The rules of a file (`mine.toml`), or of a preset (`default`)."""
+    path = Path(text)
+    return load_rules_file(path) if path.suffix == ".toml" or path.exists() else load_preset(text)
+
+
 def load_preset(name: str) -> LoadedRules:
     """A rule set that comes with tapewatch, by name."""
     names = preset_names()

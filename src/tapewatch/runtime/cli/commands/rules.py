@@ -1,22 +1,33 @@
 """`tapewatch rules`."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from tapewatch.detection.rule_diff import FieldChange, RulesDiff, diff_rules
 from tapewatch.detection.rules import CompiledRule, Rule
 from tapewatch.runtime.cli.common import command_app, state_of
 from tapewatch.runtime.config.layers import Flag
-from tapewatch.runtime.config.rules import LoadedRules, load_preset, load_rules, load_rules_file, preset_names
+from tapewatch.runtime.config.rules import (
+    LoadedRules,
+    load_preset,
+    load_rules,
+    load_rules_file,
+    load_rules_named,
+    preset_names,
+)
 
 app = command_app()
+DIFFERENT = 1
 
 
 @app.callback()
 def rules() -> None:
-    """Check, show and list rule sets."""
+    """Check, show, compare and list rule sets."""
 
 
 @app.command()
@@ -63,6 +74,45 @@ def show(
     _print(loaded)
 
 
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A rules file, or the name of a preset.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same of the rules that it is compared with.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show what changes from one rule set to another, and which rules keep their state.
+
+    Exit code 0 where nothing differs, 1 where something does, 2 where a file is wrong.
+
+    \b
+    Examples:
+      tapewatch rules diff default my-rules.toml
+      tapewatch rules diff old.toml new.toml --json
+    """
+    a, b = load_rules_named(old).rules, load_rules_named(new).rules
+    found = diff_rules(a.rules, b.rules)
+    late = None if a.judge_late == b.judge_late else FieldChange("judge_late", a.judge_late, b.judge_late)
+    if as_json:
+        changed = [{**msgspec.to_builtins(c), "keeps_state": c.keeps_state} for c in found.changed]
+        typer.echo(msgspec.json.encode({**msgspec.to_builtins(found), "changed": changed, "judge_late": late}))
+    else:
+        typer.echo("\n".join(_diff_lines(found, late)) or "no difference")
+    raise typer.Exit(0 if found.empty and late is None else DIFFERENT)
+
+
+def _diff_lines(found: RulesDiff, late: FieldChange | None) -> Iterator[str]:
+    yield from (f"+ {name} {version}: starts cold" for name, version in found.added)
+    yield from (f"- {name} {version}: its open alerts resolve" for name, version in found.removed)
+    for rule in found.changed:
+        if rule.keeps_state:
+            yield f"~ {rule.name} {rule.new_version}: keeps its state"
+        else:
+            yield f"~ {rule.name} {rule.old_version} -> {rule.new_version}: starts cold, its open alerts resolve"
+        yield from (f"    {field}" for field in rule.fields)
+    if late is not None:
+        yield f"~ {late}"
+
+
 @app.command("list")
 def list_presets() -> None:
     """List the rule sets that come with tapewatch.
@@ -88,6 +138,8 @@ def _as_object(rule: CompiledRule) -> dict[str, object]:
         "detector": rule.detector.name,
         "severity": declared.severity,
         "symbols": declared.symbols,
+        "exclude": declared.exclude,
+        "groups": declared.groups,
         "params": _parameters(rule),
         "owner": declared.owner,
         "text": declared.text,
@@ -108,4 +160,5 @@ def _print(loaded: LoadedRules) -> None:
 
 def _scope(rule: Rule) -> str:
     but = f" but {' '.join(rule.exclude)}" if rule.exclude else ""
-    return f"at most {rule.severity}, symbols {' '.join(rule.symbols)}{but}"
+    groups = f" of {' '.join(rule.groups)}" if rule.groups else ""
+    return f"at most {rule.severity}, symbols {' '.join(rule.symbols)}{but}{groups}"
