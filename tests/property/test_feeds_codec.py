@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tapewatch.feeds.csv_times import read_times
 from tapewatch.model.instruments import Instrument
-from tapewatch.model.ticks import DTYPES, FeedBatch, Kind, make_batch
+from tapewatch.model.ticks import DTYPES, FeedBatch, Kind, TickBatch, make_batch
 from tapewatch.model.times import SECOND_NS
 from tapewatch.tape.codec import CodecSettings, JsonDecoder, encode_batch, encode_ticks
+from tapewatch.tape.encode_columns import encode_many
 from tapewatch.tape.memory import MemoryTape
 from tapewatch.tape.times import parse_time
 
@@ -54,8 +55,13 @@ def test_columns_come_back_as_they_were(
         offset=np.arange(n),
         **columns,
     )
+    check_they_come_back(ticks, encode_batch(FeedBatch(ticks, (), 0, n)), cut)
+    check_they_come_back(ticks, encode_many(ticks), cut)
+
+
+def check_they_come_back(ticks: TickBatch, messages: list[bytes], cut: int) -> None:
     tape = MemoryTape()
-    tape.append(encode_batch(FeedBatch(ticks, (), 0, n)), 0)
+    tape.append(messages, 0)
     decoder = JsonDecoder(CodecSettings("t", lambda v: "UTC"))
     at, names = 0, []
     while len(raw := tape.read(at, cut)):
@@ -66,7 +72,7 @@ def test_columns_come_back_as_they_were(
             assert getattr(batch.ticks, name).tobytes() == expected.tobytes(), name
         names += [batch.ticks.symbols[i] if i >= 0 else None for i in batch.ticks.symbol_id]
         at = raw.end
-    assert names == [None if k == Kind.HEARTBEAT else SYMBOLS[r[1]] for k, r in zip(kind, rows, strict=True)]
+    assert names == [ticks.symbols[i] if i >= 0 else None for i in ticks.symbol_id]
 
 
 @given(_price)

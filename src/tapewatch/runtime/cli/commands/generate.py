@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # imported where they are used: `generate --help` shall not p
 
 app = command_app()
 TEXTS = ("csv", "jsonl")
-TAPE = ".tape"
+TAPE, KAFKA = ".tape", "kafka"
 
 
 @app.command()
@@ -26,6 +26,10 @@ def generate(
     ctx: typer.Context,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to (.csv, .jsonl, or .tape); else stdout.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(metavar="kafka", help="Write to Kafka instead of a file.")] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Topic, made where it is missing; else the settings' first.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what was planted, as CSV.")] = None,
     file: Annotated[
@@ -54,6 +58,7 @@ def generate(
       tapewatch generate --out market.tape   # a tape: tapewatch replay market.tape
       tapewatch generate --trades --speed 1 --format jsonl | head
       tapewatch generate --file TSLA_1min_sample.csv --speed 60
+      tapewatch generate --to kafka --file TSLA_1min_sample.csv --topic tsla-data
     """
     from tapewatch.alerts.labels import ANOMALY_KINDS, TRAP_KINDS
     from tapewatch.detection.durations import duration_ns
@@ -73,12 +78,21 @@ def generate(
     )
     if labels is not None and (file or clean):
         raise InputError("--labels tells what was planted: it goes with neither --file nor --clean")
+    if to not in (None, KAFKA):
+        raise InputError(f"--to {to!r} is not known; write kafka, or --out FILE for a file")
+    if to and (out is not None or text):
+        raise InputError("--to kafka goes with neither --out nor --format")
+    if topic and not to:
+        raise InputError("--topic goes with --to kafka")
     chosen = text or ("jsonl" if out is not None and out.suffix in {".jsonl", ".json", ".ndjson"} else "csv")
     if chosen not in TEXTS:
         raise InputError(f"--format {chosen!r} is not known; write csv or jsonl")
     if labels is not None:
         _write_labels(config, labels)
     source = _file_feed(ctx, file, symbol, venue) if file else None
+    if to:
+        _publish(ctx, config, source, topic, speed)
+        return
     if out is not None and out.suffix == TAPE:
         typer.echo(f"{_append(config, source, out, speed):,} records in {out}", err=True)
         return
@@ -134,6 +148,22 @@ def _append(config: "SimulatorConfig", feed: "Feed | None", path: Path, speed: f
             after = end
     tape.close()
     return after - before
+
+
+def _publish(
+    ctx: typer.Context, config: "SimulatorConfig", feed: "Feed | None", topic: str | None, speed: float
+) -> None:
+    from tapewatch.feeds.simulator import market
+    from tapewatch.runtime.cluster.generator import publish
+
+    settings = state_of(ctx).load().settings
+    with progress("Generating", unit="records") as advance:
+        done = publish(settings.kafka, feed or market(config), topic, speed, advance)
+    typer.echo(
+        f"{done.records:,} records as {done.messages:,} messages in topic {done.topic}, {done.partitions} partitions: "
+        f"{done.messages / max(done.seconds, 1e-9):,.0f} messages/s",
+        err=True,
+    )
 
 
 def _write_labels(config: "SimulatorConfig", path: Path) -> None:
