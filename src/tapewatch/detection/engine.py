@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.alerts.rows import BUFFER
+from tapewatch.detection.breadth_buffer import MINUTE_KEY, MinuteBuffer, Minutes
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
@@ -29,6 +30,7 @@ class Outcome:
     fates: NDArray[np.int8]  # one a record, values of Fate
     events: Any  # recarray of EVENT, in tape order
     _narrator: Narrator
+    minutes: Minutes  # what each market did in each minute that ended within the batch
 
     def fate_counts(self) -> dict[Fate, int]:
         """How many records met which fate."""
@@ -64,7 +66,9 @@ class Engine:
             lambda i: (rules.mask(i, calibration.group_name(i)), calibration.group_index(i)),
         )
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
-        self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late)], np.int64)
+        # Then what breadth needs: see `MinuteBuffer`.
+        self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late), 0, 0, 0, 0, 0], np.int64)
+        self._minutes = MinuteBuffer(self._clock[4:], rules, self._table)
         buffer = np.zeros(1, BUFFER).view(np.recarray)
         self._buffer = plain(buffer)
         self._events = buffer[0]["at"].view(np.recarray)
@@ -90,6 +94,7 @@ class Engine:
         n = len(batch)
         fates = np.zeros(n, np.int8)
         self._clock[2] = len(self._table.instruments)
+        self._minutes.fit()
         found = []
         at = 0
         while True:
@@ -99,15 +104,16 @@ class Engine:
                 batch.low, batch.close, batch.volume, batch.side, batch.trade_id_hash, batch.ts_append_ns, batch.offset,
                 self._slots, table.venue, table.masks, table.groups, table.plain_hot, table.plain_cold, table.dirty,
                 self._group_table, self._params, sessions.bounds_ns, sessions.bounds_phase, sessions.bounds_at,
-                self._clock, fates, self._buffer,
+                self._clock, fates, self._buffer, table.market, self._minutes.rows, self._minutes.past,
             )  # fmt: skip
             if m:
                 found.append(self._events[:m].copy())
+            self._minutes.keep()
             if at >= n and why == DONE:
                 break
             if why == CALENDAR:
                 sessions.cover(int(table.venue[self._slots[batch.symbol_id[at]]]), int(batch.ts_event_ns[at]))
-        return Outcome(fates, self._in_order(found, batch), self._narrator)
+        return Outcome(fates, self._in_order(found, batch), self._narrator, self._minutes.take())
 
     def _in_order(self, found: list[Any], batch: TickBatch) -> Any:
         if not found:
@@ -124,11 +130,14 @@ class Engine:
 
     def changed_rows(self) -> list[tuple[str, bytes]]:
         """Key and bytes of the rows that changed since the last call."""
-        return list(self._table.changed())
+        return [*self._table.changed(), *self._minutes.changed()]
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Take a shard's rows from its store into a new engine. GiveUpError where their layout is unknown."""
-        self._table.load(sorted(rows))
+        """Take a shard's rows from its store into a new engine; of the shard's own it knows `*|breadth` and leaves out
+        the others. GiveUpError where their layout is unknown."""
+        known = dict(rows)
+        self._minutes.load(known.get(MINUTE_KEY))
+        self._table.load(sorted((key, data) for key, data in known.items() if not key.startswith("*|")))
         self._clock[0] = -NEVER_NS
 
     def adopt(self, old: SymbolTable, moves: list[tuple[int, int | None]]) -> None:

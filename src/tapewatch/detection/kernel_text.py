@@ -13,6 +13,7 @@ from numpy import uintp
 
 from tapewatch.alerts.codes import FIRE, NEVER_NS, NONE, TIMER
 from tapewatch.detection.admission import FUTURE, accept, admit
+from tapewatch.detection.breadth import breadth
 from tapewatch.detection.detectors.base import Tick
 from tapewatch.detection.features import (
     is_gap, per_day, normal_volume, scaled_return, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
@@ -23,6 +24,7 @@ from tapewatch.detection.quarantine import (
 )
 from tapewatch.detection.sessions import enter_phase
 from tapewatch.detection.settle import end_session, settle
+from tapewatch.model.times import MINUTE_NS
 '''
 
 VISIT = """
@@ -161,7 +163,7 @@ RUN = """
 
 @njit(error_model="numpy", cache=True)
 def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots, venue, masks, group_of, hot, cold, dirty,
-        groups, all_params, bounds_ns, bounds_phase, bounds_at, clock, fates, buffer):
+        groups, all_params, bounds_ns, bounds_phase, bounds_at, clock, fates, buffer, market_of, minutes, past):
     params = all_params[0]
     out = buffer[0]
     m = 0
@@ -187,6 +189,14 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
                 for slot in range(clock[2]):
                     earliest = min(earliest, hot[slot].head.deadline_ns)
                 clock[0] = earliest
+            if event_ns > clock[4]:  # not at it: a bar that acts with the minute's end stands after that heartbeat
+                if clock[5] + clock[7] > minutes.shape[0] or clock[6] + 2 * clock[2] > past.shape[0]:
+                    return i, m, 1
+                end_ns = event_ns - 1 - (event_ns - 1) % MINUTE_NS
+                clock[6] = breadth(end_ns, clock[2], clock[7], clock[8], market_of, hot, cold, groups, group_of,
+                                   minutes, clock[5], past, clock[6])
+                clock[5] += clock[7]
+                clock[4] = end_ns + MINUTE_NS
             fates[at] = 5
             i += 1
             continue

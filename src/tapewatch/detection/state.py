@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.detection.calendars import FOREVER_NS, Phase, boundaries, venue_info
 from tapewatch.detection.layout import LAYOUT
+from tapewatch.detection.markets import market_of
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.times import DAY_NS
@@ -113,6 +114,8 @@ class SymbolTable:
         self.venue = np.zeros(16, np.int64)
         self.masks = np.zeros(16, np.int64)
         self.groups = np.zeros(16, np.int64)
+        self.markets: dict[str, int] = {}
+        self.market = np.zeros(16, np.int64)
 
     def slot(self, instrument: Instrument) -> int:
         """The symbol's row, made cold if it is new."""
@@ -126,6 +129,7 @@ class SymbolTable:
         self.slot_of[instrument] = at
         self.venue[at] = self.sessions.index(instrument.venue)
         self.masks[at], self.groups[at] = self._describe(instrument)
+        self.market[at] = self.markets.setdefault(market_of(instrument.venue, instrument.symbol), len(self.markets))
         head = self.hot[at]["head"]
         head["layout"], head["deadline_ns"], head["session_end_ns"] = LAYOUT, NEVER_NS, NEVER_NS
         head["phase_from_ns"], head["phase_until_ns"] = NEVER_NS, -NEVER_NS
@@ -133,7 +137,7 @@ class SymbolTable:
         return at
 
     def _grow(self) -> None:
-        for name in ("hot", "cold", "dirty", "venue", "masks", "groups"):
+        for name in ("hot", "cold", "dirty", "venue", "masks", "groups", "market"):
             old = getattr(self, name)
             new = np.zeros(2 * len(old), old.dtype)
             new[: len(old)] = old

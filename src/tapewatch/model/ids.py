@@ -25,3 +25,8 @@ def incident_id(venue: str, symbol: str, category: str, onset_ns: int, k: int) -
 def signal_id(venue: str, symbol: str, rule: str, rule_version: str, direction: str, ts_event_ns: int, k: int) -> str:
     """32 hex digits naming one tick on which one rule fired in one direction."""
     return _digest("signal", venue, symbol, rule, rule_version, direction, ts_event_ns, k)
+
+
+def group_id(market: str, opened_ns: int) -> str:
+    """32 hex digits naming a market-wide move by the minute in which it was recognised."""
+    return _digest("group", market, opened_ns)

@@ -21,6 +21,7 @@ from tapewatch.stores.memory import (
     MemoryAlertStore,
     MemoryCaseStore,
     MemoryDeadLetterStore,
+    MemoryGroupStore,
     MemoryShardStore,
 )
 from tapewatch.stores.parquet import ParquetTickHistory
@@ -30,6 +31,7 @@ from tapewatch.stores.sqlite import (
     SqliteAlertStore,
     SqliteCaseStore,
     SqliteDeadLetterStore,
+    SqliteGroupStore,
     SqliteShardStore,
 )
 
@@ -54,7 +56,13 @@ def build_engine(settings: RulesSettings) -> Engine:
 
 def memory_sinks() -> Sinks:
     """Stores that are gone when the process ends."""
-    return Sinks(MemoryShardStore(), MemoryAlertStore(), MemoryCaseStore(), MemoryDeadLetterStore())
+    return Sinks(
+        MemoryShardStore(),
+        MemoryAlertStore(),
+        MemoryCaseStore(),
+        MemoryDeadLetterStore(),
+        groups=MemoryGroupStore(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ def open_on_disk(data_dir: Path, tape: str, now: Callable[[], int]) -> OnDisk:
         SqliteCaseStore(database),
         SqliteDeadLetterStore(database, now),
         history,
+        SqliteGroupStore(database, now),
     )
     return OnDisk(database, sinks, history, lock)
 

@@ -9,19 +9,22 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from tapewatch.alerts.breadth import Merger
 from tapewatch.detection.engine import Engine, Outcome
 from tapewatch.feeds.port import Feed
 from tapewatch.model.alerts import Alert, AuditEntry
 from tapewatch.model.errors import InputError
+from tapewatch.model.market import MarketFindings, ShardMinutes
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, FeedBatch
 from tapewatch.model.times import format_rfc3339
-from tapewatch.runtime.rule_change import change_rules, manifest_row
+from tapewatch.runtime.rule_change import MERGER, change_rules, manifest_row
 from tapewatch.stores.port import (
     AlertStore,
     CaseStore,
     Commit,
     DeadLetterStore,
+    GroupStore,
     OutboxEntry,
     ShardHead,
     ShardStore,
@@ -31,6 +34,7 @@ from tapewatch.stores.port import (
 
 QUEUED = 2
 DRAIN = 1000
+NOTHING = MarketFindings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Sinks:
     cases: CaseStore
     dead_letters: DeadLetterStore
     history: TickHistory | None = None
+    groups: GroupStore | None = None  # None: groups are found, and not kept
 
 
 @dataclass(slots=True)
@@ -55,6 +60,9 @@ class Progress:
     alerts: int = 0  # revisions that took effect
     signals: int = 0
     fates: dict[Fate, int] = field(default_factory=dict)  # since the tape's beginning
+    groups: int = 0  # revisions of groups that took effect
+    market_ns: int = 0  # all minutes of markets up to this one are over, and what followed from them is stored
+    active: dict[str, int] = field(default_factory=dict)  # symbols with a tick in the last five minutes, by market
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Pipeline:
         self._on_alerts = on_alerts
         self._head: ShardHead | None = None
         self._fresh = False
+        self._merger = Merger([shard])
         self.progress = Progress()
 
     def claim(self) -> ShardHead:
@@ -100,7 +109,8 @@ class Pipeline:
         if head.fingerprint != self._engine.fingerprint:
             head = change_rules(store, head, rows, self._engine, self._now())
         else:
-            self._engine.load((r.key, r.data) for r in rows if not r.key.startswith("*|"))
+            self._engine.load((r.key, r.data) for r in rows)
+        self._merger.load(*(r.data for r in rows if r.key == MERGER))
         self._head = head
         self.progress.next = head.next
         self.progress.fates = dict(head.fates)
@@ -163,10 +173,12 @@ class Pipeline:
         fates = done.outcome.fate_counts()
         if batch.dead:
             fates[Fate.DEAD] = len(batch.dead)
+        rows, found = self._merge(done)
         outbox = _outbox(done.outcome, batch.dead, format_rfc3339(self._now() // 1_000_000 * 1_000_000))
+        outbox += found
         self._sinks.shards.commit(
             Commit(
-                self._shard, head.incarnation, head.fingerprint, head.epoch, batch.start, batch.end, done.rows, outbox,
+                self._shard, head.incarnation, head.fingerprint, head.epoch, batch.start, batch.end, rows, outbox,
                 fates,
             )
         )  # fmt: skip
@@ -174,6 +186,19 @@ class Pipeline:
         self._count(batch, fates)
         if outbox:
             self._deliver()
+        if done.outcome.minutes.through_ns > self.progress.market_ns:
+            self.progress.active = done.outcome.minutes.active()
+            self.progress.market_ns = done.outcome.minutes.through_ns
+
+    def _merge(self, done: _Done) -> tuple[list[StateRow], list[OutboxEntry]]:
+        """The rows with the merger's, and what it found. This shard is the only one: minutes in which nobody was past a
+        threshold need not be told to anybody."""
+        minutes = done.outcome.minutes
+        if minutes.through_ns <= self._merger.through_ns:
+            return done.rows, []
+        found = self._merger.take(ShardMinutes(self._shard, minutes.through_ns, minutes.messages(only_past=True)))
+        rows = [*done.rows, StateRow(MERGER, self._merger.save())]
+        return rows, [OutboxEntry("market", "*", msgspec.json.encode(found))] if found != NOTHING else []
 
     def _count(self, batch: FeedBatch, fates: dict[Fate, int]) -> None:
         progress = self.progress
@@ -191,6 +216,11 @@ class Pipeline:
             alerts = [msgspec.json.decode(e.payload, type=Alert) for e in entries if e.kind == "alert"]
             signals = [msgspec.json.decode(e.payload, type=Signal) for e in entries if e.kind == "signal"]
             dead = [msgspec.json.decode(e.payload, type=DeadLetter) for e in entries if e.kind == "dead"]
+            if sinks.groups is not None:  # before the alerts: who is told of them looks for their group
+                for found in (
+                    msgspec.json.decode(e.payload, type=MarketFindings) for e in entries if e.kind == "market"
+                ):
+                    self.progress.groups += len(sinks.groups.put(found))
             for entry in (e for e in entries if e.kind == "audit"):
                 _append_once(sinks.cases, msgspec.json.decode(entry.payload, type=AuditEntry))
             effects = sinks.alerts.upsert(alerts, signals)

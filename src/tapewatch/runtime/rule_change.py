@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tapewatch.detection.breadth_buffer import MINUTE_KEY
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.migrate import migrate
 from tapewatch.detection.rule_diff import diff_rules
@@ -12,6 +13,8 @@ from tapewatch.model.times import format_rfc3339
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
 
 MANIFEST = "*|rules"
+MERGER = "*|groups"
+"""What the merger of breadth records remembers."""
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -42,7 +45,9 @@ def change_rules(store: ShardStore, head: ShardHead, rows: list[StateRow], engin
     new_rows, alerts = migrate(before.rules, symbols, engine, format_rfc3339(now_ns))
     outbox = [OutboxEntry("alert", a.symbol.upper(), msgspec.json.encode(a)) for a in alerts]
     outbox.append(OutboxEntry("audit", "*", msgspec.json.encode(_audit(before, engine.rules, head.next, now_ns))))
-    state = [StateRow(key, value) for key, value in new_rows]
+    kept = [r for r in rows if r.key in (MERGER, MINUTE_KEY)]  # markets know of no rules
+    engine.load((r.key, r.data) for r in kept)
+    state = [*(StateRow(key, value) for key, value in new_rows), *kept]
     commit = Commit(
         head.shard, head.incarnation, head.fingerprint, head.epoch, head.next, head.next,
         [*state, manifest_row(engine.rules)], outbox, {},

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
 from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
+from tapewatch.model.market import Group, MarketFindings, MarketMinute
 from tapewatch.model.report_task import ReportTask as ReportTask  # noqa: PLC0414 - part of this port; reports make it
 from tapewatch.model.report_task import TaskStatus as TaskStatus  # noqa: PLC0414
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, TickBatch
 
-OutboxKind = Literal["signal", "alert", "dead", "audit"]
+OutboxKind = Literal["signal", "alert", "dead", "audit", "breadth", "market"]
+"""`breadth`: what a shard says of its minutes (`ShardMinutes`), for who merges the shards; `market`: what the merger
+found (`MarketFindings`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class StateRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """Something detected that has to reach its sink: JSON of a Signal, Alert, DeadLetter or AuditEntry."""
+    """Something detected that has to reach its sink: JSON of a Signal, Alert, DeadLetter, AuditEntry,
+    ShardMinutes or MarketFindings."""
 
     kind: OutboxKind
     key: str  # canonical symbol: the key on the tape and on what is published
@@ -149,6 +153,36 @@ class AlertStore(Protocol):
 
         Old entries may have been removed by retention; the caller sees that where the first number is not after + 1.
         """
+        ...
+
+
+class GroupQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of a page of groups; None means any. Times are of the opening, `from_ns` inclusive, `to_ns` exclusive."""
+
+    group_id: str | None = None
+    market: str | None = None
+    state: str | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+    newest_first: bool = True
+    limit: int = 100
+    after: tuple[int, str] | None = None  # (opened_ns, group_id) of the last item seen: the cursor
+
+
+class GroupStore(Protocol):
+    """Market-wide moves (one record an id: the newest revision), and the minutes of markets that tell who moved."""
+
+    def put(self, found: MarketFindings) -> list[Group]:
+        """Write the groups whose revision is above the stored one, in order, and the minutes that are new by market and
+        end; return the groups that took effect."""
+        ...
+
+    def groups(self, query: GroupQuery) -> list[Group]:
+        """At most `query.limit` groups in the stable order (opened_ns, group_id), after the cursor."""
+        ...
+
+    def minutes(self, market: str, from_ns: int, to_ns: int) -> list[MarketMinute]:
+        """The minutes of a market that ended in [from_ns, to_ns), oldest first."""
         ...
 
 

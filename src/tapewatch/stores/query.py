@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from tapewatch.model.alerts import Alert, Incident, severity_of
 from tapewatch.model.errors import InputError
+from tapewatch.model.market import Group
 from tapewatch.model.signals import Signal
-from tapewatch.stores.port import AlertQuery
+from tapewatch.stores.port import AlertQuery, GroupQuery
 
 
 class Facet(NamedTuple):
@@ -69,3 +70,14 @@ def check_signal_query(query: AlertQuery) -> None:
 
 def _allows(wanted: list[str] | None, value: str) -> bool:
     return wanted is None or value == "" or value in wanted
+
+
+def group_matches(query: GroupQuery, group: Group) -> bool:
+    """Whether the group passes the query's filters; its cursor, order and limit are not looked at."""
+    return (
+        query.group_id in {None, group.group_id}
+        and query.market in {None, group.market}
+        and query.state in {None, group.state}
+        and (query.from_ns is None or query.from_ns <= group.opened_ns)
+        and (query.to_ns is None or group.opened_ns < query.to_ns)
+    )

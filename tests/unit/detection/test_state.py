@@ -58,6 +58,7 @@ def test_only_what_changed_is_saved_and_the_cold_row_only_where_an_alert_moved()
         "XNAS|TSLA|hot",
         "binance|BTC/USDT|hot",
     }
+    assert set(feed(engine, batch_of([beat(REGULAR_NS + MINUTE_NS)])).rows) == {"*|breadth"}
     assert feed(engine, batch_of([beat(REGULAR_NS + MINUTE_NS)])).rows == {}
     moved = bars(TSLA, [110.0], REGULAR_NS + 3 * MINUTE_NS)
     assert set(feed(engine, batch_of(moved)).rows) == {"XNAS|TSLA|hot", "XNAS|TSLA|cold"}

@@ -22,7 +22,7 @@ from tapewatch.stores.sqlite import (
 )
 from tests.factories import make_alert, make_alerts, make_signal
 
-REPORTS = {"report_files": 0, "report_tasks": 0}
+REPORTS = {"report_files": 0, "report_tasks": 0, "groups": 0, "market_minutes": 0}
 OLD, NEW, NOW = 1 * DAY_NS, 40 * DAY_NS, 50 * DAY_NS
 
 

@@ -8,6 +8,7 @@ from tapewatch.stores.elasticsearch.alerts import ElasticAlertStore
 from tapewatch.stores.elasticsearch.bulk import BulkCounts, BulkWriter, Operation, Refused, Retries
 from tapewatch.stores.elasticsearch.cases import ElasticCaseStore
 from tapewatch.stores.elasticsearch.client import ElasticSettings, connect
+from tapewatch.stores.elasticsearch.groups import ElasticGroupStore
 from tapewatch.stores.elasticsearch.indices import ensure_indices, month_of, remove_old_months
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "BulkWriter",
     "ElasticAlertStore",
     "ElasticCaseStore",
+    "ElasticGroupStore",
     "ElasticSettings",
     "Operation",
     "Refused",

@@ -17,7 +17,7 @@ from tapewatch.model.times import DAY_NS, SECOND_NS
 from tapewatch.stores.elasticsearch.client import answering
 
 ALERTS, INCIDENTS, CASES, AUDIT, AUDIT_HEAD = "alerts", "incidents", "cases", "audit", "audit-head"
-SIGNALS, TICKS = "signals", "ticks"
+SIGNALS, TICKS, GROUPS, MINUTES = "signals", "ticks", "groups", "market-minutes"
 MONTHLY = (SIGNALS, TICKS)
 
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 1024}
@@ -64,6 +64,13 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
     ),
     AUDIT: _fields(_KEYWORD, "actor action subject") | _fields(_LONG, "seq at_ns") | {"detail": _STORED},
     AUDIT_HEAD: {},
+    GROUPS: (
+        _fields(_KEYWORD, "group_id market state direction")
+        | _fields(_LONG, "from_ns opened_ns last_ns until_ns")
+        | _fields(_INT, "revision active past")
+        | {"move_pct": _DOUBLE, "message": _TEXT, "members": _STORED}
+    ),
+    MINUTES: {"market": _KEYWORD, "end_ns": _LONG, "minute": _STORED},
     TICKS: (
         _fields(_KEYWORD, "symbol venue kind fate")
         | _fields(_DOUBLE, "open high low close volume")

@@ -3,6 +3,7 @@
 from tapewatch.stores.memory.alerts import MemoryAlertStore
 from tapewatch.stores.memory.cases import MemoryCaseStore
 from tapewatch.stores.memory.dead_letters import MemoryDeadLetterStore
+from tapewatch.stores.memory.groups import MemoryGroupStore
 from tapewatch.stores.memory.history import MemoryTickHistory
 from tapewatch.stores.memory.ledger import MemoryNoticeLedger
 from tapewatch.stores.memory.shard_state import MemoryShardStore
@@ -12,6 +13,7 @@ __all__ = [
     "MemoryAlertStore",
     "MemoryCaseStore",
     "MemoryDeadLetterStore",
+    "MemoryGroupStore",
     "MemoryNoticeLedger",
     "MemoryShardStore",
     "MemoryTaskStore",

@@ -8,6 +8,7 @@ from tapewatch.stores.sqlite.cases import SqliteCaseStore
 from tapewatch.stores.sqlite.connection import Database
 from tapewatch.stores.sqlite.cursors import SqliteCursors
 from tapewatch.stores.sqlite.dead_letters import SqliteDeadLetterStore
+from tapewatch.stores.sqlite.groups import SqliteGroupStore
 from tapewatch.stores.sqlite.ledger import SqliteNoticeLedger
 from tapewatch.stores.sqlite.retention import retain
 from tapewatch.stores.sqlite.shard_state import SqliteShardStore
@@ -19,6 +20,7 @@ __all__ = [
     "SqliteCaseStore",
     "SqliteCursors",
     "SqliteDeadLetterStore",
+    "SqliteGroupStore",
     "SqliteNoticeLedger",
     "SqliteShardStore",
     "SqliteTaskStore",

@@ -37,6 +37,9 @@ def retain(database: Database, now_ns: int, days: float, *, changes_kept: int = 
     ended = "task_id IN (SELECT task_id FROM report_tasks WHERE status IN ('done', 'failed') AND created_ns < :before)"
     removed["report_files"] = _remove(database, "report_files", ended, values)
     removed["report_tasks"] = _remove(database, "report_tasks", ended, values)
+    removed["market_minutes"] = _remove(database, "market_minutes", old.format("market_minutes"), values)
+    closed = "rowid IN (SELECT rowid FROM groups WHERE state = 'closed' AND stored_ns < :before LIMIT :step)"
+    removed["groups"] = _remove(database, "groups", closed, values)
     removed["dead_letters"] = _remove(database, "dead_letters", old.format("dead_letters"), values)
     return removed
 

@@ -88,7 +88,21 @@ CREATE INDEX dead_letters_by_age ON dead_letters (stored_ns);
 
 _CURSORS = "CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
-MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS)
+_GROUPS = """
+CREATE TABLE groups (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, group_id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL,
+    market TEXT NOT NULL, state TEXT NOT NULL, opened_ns INTEGER NOT NULL, payload BLOB NOT NULL,
+    stored_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX groups_by_opening ON groups (opened_ns, group_id);
+CREATE TABLE market_minutes (
+    market TEXT NOT NULL, end_ns INTEGER NOT NULL, payload BLOB NOT NULL, stored_ns INTEGER NOT NULL,
+    PRIMARY KEY (market, end_ns)
+) STRICT;
+CREATE INDEX market_minutes_by_age ON market_minutes (stored_ns)
+"""
+
+MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS)
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:

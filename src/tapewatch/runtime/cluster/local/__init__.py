@@ -1,1 +1,0 @@
-"""The whole cluster on one machine without containers: all its processes, started, watched and ended together."""
