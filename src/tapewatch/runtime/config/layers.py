@@ -17,7 +17,8 @@ from tapewatch.runtime.config.tomlfile import Key, TomlFile
 PREFIX = "TAPEWATCH_"
 CONFIG_VARIABLE = "TAPEWATCH_CONFIG"
 CACHE_VARIABLE = "TAPEWATCH_CACHE_DIR"  # read by the kernel cache itself: detection knows no settings
-NOT_SETTINGS = (CONFIG_VARIABLE, CACHE_VARIABLE, "TAPEWATCH_SHARED_DATA")  # the last one is for the test suite
+NOT_SETTINGS = (CONFIG_VARIABLE, CACHE_VARIABLE, "TAPEWATCH_SHARED_DATA", "TAPEWATCH_REQUIRE_SERVERS")
+# The last two are for the test suite.
 # Kubernetes gives every pod variables about each service; for one named tapewatch they start with our prefix.
 _SERVICE_LINK = re.compile(
     r"TAPEWATCH_(?:[A-Z0-9]+_)*?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?)"
