@@ -32,6 +32,15 @@ demo: uv ## Watch tapewatch find planted anomalies in a simulated market
 	@$(UV) sync --frozen -q --no-dev --inexact
 	@.venv/bin/tapewatch demo
 
+.PHONY: redis
+redis:
+	@sh tools/get_redis.sh
+
+.PHONY: cluster
+cluster: uv redis ## Run Kafka, Redis, Elasticsearch and all of tapewatch on this machine, without containers
+	@$(UV) sync --frozen -q --no-dev --inexact --extra cluster
+	@.venv/bin/tapewatch cluster $(CLUSTER)
+
 .PHONY: lint
 lint: setup ## Style and one-way imports
 	$(RUN) ruff check .
@@ -43,8 +52,9 @@ types: setup ## Strict types
 	$(RUN) mypy
 
 .PHONY: test
-test: lint types ## Lint, types, every test, coverage of the core
+test: lint types redis ## Lint, types, every test (the real servers' too), coverage of the core
 	$(RUN) pytest -n 2 --dist worksteal
+	$(RUN) pytest -m cluster
 	bash tests/coverage.sh
 
 .PHONY: quality
@@ -57,7 +67,7 @@ bench: setup ## Measure the speed, peers side by side; writes benchmarks/speed/r
 	$(RUN) --group bench python -m benchmarks.speed.run $(BENCH)
 
 .PHONY: test-cluster
-test-cluster: setup ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
+test-cluster: setup redis ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
 	$(RUN) pytest -m cluster
 
 .PHONY: format

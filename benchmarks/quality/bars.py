@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from benchmarks.quality.baseline import THRESHOLDS, naive
-from benchmarks.quality.engine import Found, day_rate, run
+from tapewatch.alerts.bootstrap import block_rate
+from tapewatch.detection.backtest.run import Found, run
 from tapewatch.detection.calendars import venue_info
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.rules import RuleSet
@@ -139,8 +140,8 @@ def measure(source: Source, rules: RuleSet, calibration: Calibration) -> dict[st
     price, bad = found.price(), found.data_quality()
     per_day = Counter(_local(source, i.onset_ns).date().isoformat() for i in price)
     unseen = [d for d in days if d >= source.calibrated_until]
-    rate, interval = day_rate([per_day[d] for d in days])
-    unseen_rate, unseen_interval = day_rate([per_day[d] for d in unseen])
+    rate, interval = block_rate([per_day[d] for d in days], [1] * len(days))
+    unseen_rate, unseen_interval = block_rate([per_day[d] for d in unseen], [1] * len(unseen))
     unknown = [i for i in price if not _is_known(source, found, i)]
     price_alerts = [a for a in found.revisions if a.category != "data_quality"]
     prints = [_ns(source, at) for at in source.bad]

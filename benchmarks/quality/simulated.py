@@ -1,15 +1,17 @@
 """Simulated markets: rates where nothing is planted, recall and precision by class, and traps."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from benchmarks.quality.baseline import THRESHOLDS, naive
-from benchmarks.quality.engine import Found, Interval, day_rate, run
+from tapewatch.alerts.bootstrap import Interval, block_rate
 from tapewatch.alerts.intervals import clopper_pearson
 from tapewatch.alerts.labels import ANOMALY_KINDS, DATA_QUALITY_KINDS, TRAP_KINDS, Label
 from tapewatch.alerts.scorecard import ClassScore, FamilyScore, Rate, Scorecard, score
+from tapewatch.detection.backtest.run import Found, run
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.rules import RuleSet
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, labels, market
@@ -52,11 +54,9 @@ def null(kind: str, size: Size, rules: RuleSet, calibration: Calibration) -> dic
     config = _config(kind, NULL_SEED, size.null_symbols, size.null_days, None)
     found = run(_tape(config), rules, calibration)
     cells = size.null_symbols * size.null_days
-    days: dict[tuple[str, int], int] = {}
-    for incident in found.incidents:
-        key = incident.symbol, incident.onset_ns // DAY_NS
-        days[key] = days.get(key, 0) + 1
-    rate, interval = day_rate([*days.values(), *[0] * (cells - len(days))], draws=500)
+    per_day = Counter(incident.onset_ns // DAY_NS for incident in found.incidents)
+    counts = [*per_day.values(), *[0] * (size.null_days - len(per_day))]
+    rate, interval = block_rate(counts, [size.null_symbols] * len(counts))
     high = sum(i.score >= HIGH_AT for i in found.incidents)
     return {
         "market": kind,

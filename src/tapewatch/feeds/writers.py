@@ -9,7 +9,7 @@ import polars as pl
 from tapewatch.alerts.labels import Label
 from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import Column, Kind, TickBatch
-from tapewatch.model.times import format_rfc3339, parse_rfc3339
+from tapewatch.model.times import format_rfc3339
 
 TextFormat = Literal["csv", "jsonl"]
 FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
@@ -90,21 +90,3 @@ def write_labels(labels: Iterable[Label], out: BinaryIO) -> None:
     schema["onset_ns"] = schema["end_ns"] = pl.String
     frame = pl.DataFrame(rows, schema=schema).rename({"onset_ns": "onset", "end_ns": "end"})
     frame.write_csv(out)
-
-
-def read_labels(source: BinaryIO) -> list[Label]:
-    """Read what `write_labels` wrote; InputError with the line for what is not a label."""
-    try:
-        frame = pl.read_csv(source, infer_schema=False).fill_null("")
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"not a file of labels: {error}") from None
-    found: list[Label] = []
-    for line, row in enumerate(frame.to_dicts(), start=2):
-        try:
-            row["onset_ns"], row["end_ns"] = parse_rfc3339(row.pop("onset")), parse_rfc3339(row.pop("end"))
-            found.append(msgspec.convert(row, Label, strict=False))
-        except KeyError as error:
-            raise InputError(f"labels have no column {error}") from None
-        except (InputError, msgspec.ValidationError) as error:
-            raise InputError(f"line {line} of the labels: {error}") from None
-    return found

@@ -12,8 +12,9 @@ import pytest
 from tapewatch.detection.calendars import venue_info
 from tapewatch.feeds.csv import open_csv
 from tapewatch.feeds.csv_settings import CsvSettings
+from tapewatch.feeds.labels import read_labels
 from tapewatch.feeds.simulator import SimulatorConfig, frames, labels, market
-from tapewatch.feeds.writers import read_labels, tick_frame, write_labels, write_ticks
+from tapewatch.feeds.writers import tick_frame, write_labels, write_ticks
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, concat, make_batch
@@ -104,10 +105,21 @@ def test_no_labels_are_a_header() -> None:
     [
         ("", "not a file of labels"),
         ("a,b\n1,2\n", "onset"),
-        ("onset,end\n2025,2026\n", "line 2"),
-        ("onset,end,event\n2025-01-01T00:00:00Z,2025-01-01T00:00:00Z,x\n", "line 2"),
+        ("onset,end\n2025,2026\n", "symbol"),
+        ("symbol,onset\nA,2025\n", "line 2"),
+        ("symbol,onset,direction\nA,2025-01-01T00:00:00Z,up\n", "line 2.*rise, drop"),
+        ("symbol,onset,event\nA,2025-01-01T00:00:00Z,x\n", "line 2"),
+        ("symbol,onset,knid\nA,2025-01-01T00:00:00Z,x\n", "knid"),
     ],
 )
 def test_what_is_no_file_of_labels_is_refused_by_line(text: str, named: str) -> None:
     with pytest.raises(InputError, match=named):
         read_labels(io.BytesIO(text.encode()))
+
+
+def test_labels_may_be_typed_by_hand_with_times_of_the_venue() -> None:
+    text = "time,symbol,direction\n2025-04-09 13:19:00,TSLA,rise\n2025-02-03T01:54:00Z,FIL/USDT,\n"
+    stock, coin = read_labels(io.BytesIO(text.encode()))
+    assert (stock.venue, stock.direction, stock.kind) == ("XNAS", "rise", "event")
+    assert stock.onset_ns == stock.end_ns == 1_744_219_140 * 10**9
+    assert (coin.venue, coin.direction, coin.is_trap) == ("binance", "none", False)

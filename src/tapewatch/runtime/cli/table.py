@@ -26,6 +26,8 @@ ENTRIES: tuple[Entry, ...] = (
         "replay", f"{_COMMANDS}.replay", "Run historical data through the whole pipeline and show what was found.", RUN
     ),
     Entry("generate", f"{_COMMANDS}.generate", "Make a market with labelled anomalies, or replay a file.", RUN),
+    Entry("backtest", f"{_COMMANDS}.backtest", "Count what rules would have told on a history.", LOOK),
+    Entry("cluster", f"{_COMMANDS}.cluster", "Run the whole cluster on this machine, without containers.", RUN),
     Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),

@@ -43,6 +43,21 @@ class ParquetTickReader:
         except FileNotFoundError as error:
             raise RetryableError(f"the history changed while it was read: {error}") from error
 
+    def judged(self, from_ns: int, to_ns: int) -> Iterator[TickBatch]:
+        """As `scan`, without what was late, doubled, corrected or from the future: what the rules saw."""
+        try:
+            yield from scan_batches(self._root, self._manifest().files, [], from_ns, to_ns, judged=True)
+        except FileNotFoundError as error:
+            raise RetryableError(f"the history changed while it was read: {error}") from error
+
+    def rows(self) -> int:
+        """How many ticks there are, of any fate."""
+        return sum(entry.rows for entry in self._manifest().files)
+
+    def first_ns(self) -> int:
+        """Event time of the first tick; 0 where there is none."""
+        return min((entry.min_ts_ns for entry in self._manifest().files), default=0)
+
     def _manifest(self) -> Manifest:
         return load(self._root) or Manifest()
 
@@ -74,7 +89,13 @@ def read_bars(
 
 
 def scan_batches(
-    root: Path, files: Sequence[FileEntry], fresh: Sequence[pl.DataFrame], from_ns: int, to_ns: int
+    root: Path,
+    files: Sequence[FileEntry],
+    fresh: Sequence[pl.DataFrame],
+    from_ns: int,
+    to_ns: int,
+    *,
+    judged: bool = False,
 ) -> Iterator[TickBatch]:
     """All ticks of [from_ns, to_ns) in order of (event time, offset), read in windows that fit in memory."""
     inside = [entry for entry in files if _overlaps(entry, from_ns, to_ns)]
@@ -86,6 +107,8 @@ def scan_batches(
     low, high = max(from_ns, min(e[0] for e in edges)), min(to_ns, max(e[1] for e in edges) + 1)
     for start, end in _windows(inside, low, high):
         ticks = _window(root, inside, recent, start, end)
+        if judged:
+            ticks = ticks.filter(pl.col("fate").eq(int(Fate.JUDGED)))
         for first in range(0, ticks.height, _BATCH_ROWS):
             yield from_frame(ticks.slice(first, _BATCH_ROWS))
 

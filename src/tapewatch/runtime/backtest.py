@@ -1,0 +1,70 @@
+"""A backtest from settings to result: the engine of the pipeline over a history, without a store or a channel."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tapewatch import __version__
+from tapewatch.alerts.labels import Label
+from tapewatch.detection.backtest.result import BacktestResult
+from tapewatch.detection.backtest.run import run_trials
+from tapewatch.detection.backtest.summary import difference, matching_of, summarise
+from tapewatch.detection.calibration import Calibration
+from tapewatch.detection.engine import Engine
+from tapewatch.feeds.labels import read_labels
+from tapewatch.model.times import SECOND_NS, format_rfc3339
+from tapewatch.runtime.config.rules import LoadedRules
+from tapewatch.runtime.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A rule set with the calibration that it runs with."""
+
+    loaded: LoadedRules
+    calibration: Calibration
+
+    def engine(self) -> Engine:
+        """A fresh engine, compiled."""
+        engine = Engine(self.loaded.rules, self.calibration)
+        engine.warm()
+        return engine
+
+
+def load_labels(path: Path) -> list[Label]:
+    """The labels of a CSV file."""
+    with path.open("rb") as source:
+        return read_labels(source)
+
+
+def run_backtest(
+    history: History,
+    sides: Sequence[tuple[Side, Engine]],
+    labels: Sequence[Label] | None,
+    now_ns: int,
+    on_records: Callable[[float], None] = lambda _: None,
+) -> BacktestResult:
+    """Run one or two sides, each with its fresh engine, over the history, which is read once."""
+    trials, exposure = run_trials(history.batches(), [engine for _, engine in sides], on_records)
+    results = [
+        summarise(trial, side.loaded.source, side.calibration.name, exposure, labels)
+        for (side, _), trial in zip(sides, trials, strict=True)
+    ]
+    second = results[1] if len(results) > 1 else None
+    seen = bool(exposure.ticks)
+    return BacktestResult(
+        tapewatch=__version__,
+        generated=format_rfc3339(now_ns // SECOND_NS * SECOND_NS),
+        history=history.names,
+        records=sum(trials[0].fates.values()) + history.dead,
+        unreadable=history.dead,
+        symbols=len(exposure.of_symbol()),
+        symbol_days=exposure.symbol_days(),
+        first=format_rfc3339(exposure.first_ns) if seen else None,
+        last=format_rfc3339(exposure.last_ns) if seen else None,
+        tolerance_s=matching_of(exposure).tolerance_ns / SECOND_NS,
+        labels=None if labels is None else len(labels),
+        a=results[0],
+        b=second,
+        difference=None if second is None else difference(results[0].incidents, second.incidents),
+    )
