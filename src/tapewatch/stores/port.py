@@ -244,15 +244,19 @@ class TaskStore(Protocol):
         ...
 
 
-class DeadLetterStore(Protocol):
+class DeadLetterReader(Protocol):
+    """Records that could not be read, for those who look at them."""
+
+    def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
+        """Numbered, in the order in which they came."""
+        ...
+
+
+class DeadLetterStore(DeadLetterReader, Protocol):
     """Records that could not be read."""
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Insert by (source, offset); repeats change nothing."""
-        ...
-
-    def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
-        """Numbered, in the order in which they came."""
         ...
 
 

@@ -28,6 +28,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("generate", f"{_COMMANDS}.generate", "Make a market with labelled anomalies, or replay a file.", RUN),
     Entry("backtest", f"{_COMMANDS}.backtest", "Count what rules would have told on a history.", LOOK),
     Entry("cluster", f"{_COMMANDS}.cluster", "Run the whole cluster on this machine, without containers.", RUN),
+    Entry("index", f"{_COMMANDS}.index", "Bring alerts from Kafka into Elasticsearch.", RUN),
     Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),

@@ -8,6 +8,7 @@ from tapewatch.stores.elasticsearch.alerts import ElasticAlertStore
 from tapewatch.stores.elasticsearch.bulk import BulkCounts, BulkWriter, Operation, Refused, Retries
 from tapewatch.stores.elasticsearch.cases import ElasticCaseStore
 from tapewatch.stores.elasticsearch.client import ElasticSettings, connect
+from tapewatch.stores.elasticsearch.dead_letters import ElasticDeadLetterStore
 from tapewatch.stores.elasticsearch.groups import ElasticGroupStore
 from tapewatch.stores.elasticsearch.indices import ensure_indices, month_of, remove_old_months
 
@@ -16,6 +17,7 @@ __all__ = [
     "BulkWriter",
     "ElasticAlertStore",
     "ElasticCaseStore",
+    "ElasticDeadLetterStore",
     "ElasticGroupStore",
     "ElasticSettings",
     "Operation",

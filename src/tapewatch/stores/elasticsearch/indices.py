@@ -18,6 +18,7 @@ from tapewatch.stores.elasticsearch.client import answering
 
 ALERTS, INCIDENTS, CASES, AUDIT, AUDIT_HEAD = "alerts", "incidents", "cases", "audit", "audit-head"
 SIGNALS, TICKS, GROUPS, MINUTES = "signals", "ticks", "groups", "market-minutes"
+DEAD_LETTERS = "dead-letters"
 MONTHLY = (SIGNALS, TICKS)
 
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 1024}
@@ -71,6 +72,9 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
         | {"move_pct": _DOUBLE, "message": _TEXT, "members": _STORED}
     ),
     MINUTES: {"market": _KEYWORD, "end_ns": _LONG, "minute": _STORED},
+    DEAD_LETTERS: (
+        _fields(_KEYWORD, "source") | _fields(_LONG, "number position offset") | _fields(_TEXT, "reason raw")
+    ),
     TICKS: (
         _fields(_KEYWORD, "symbol venue kind fate")
         | _fields(_DOUBLE, "open high low close volume")

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from tapewatch.reports.port import ReportRequest
-from tapewatch.stores.port import AlertStore, CaseStore, DeadLetterStore, ReportTask, TickHistory
+from tapewatch.stores.port import AlertStore, CaseStore, DeadLetterReader, ReportTask, TickHistory
 from tapewatch.web.api.settings import ApiSettings
 
 __all__ = [
@@ -63,7 +63,7 @@ class ApiDeps:
     alerts: AlertStore
     cases: CaseStore
     history: TickHistory
-    dead_letters: DeadLetterStore
+    dead_letters: DeadLetterReader
     reports: ReportService
     status: Callable[[], Mapping[str, Any]]  # Any: whatever figures the runtime has
     now: Callable[[], int]
