@@ -33,6 +33,11 @@ def _key(name: Instrument, part: str) -> str:
     return f"{quote(name.venue, safe='')}|{name.symbol}|{part}"
 
 
+def row_keys(name: Instrument) -> tuple[str, str]:
+    """The keys of a symbol's rows."""
+    return _key(name, "hot"), _key(name, "cold")
+
+
 def read_key(key: str) -> tuple[Instrument, str]:
     """The symbol and the part (`hot`, `cold`) that a row's key names."""
     venue, _, rest = key.partition("|")

@@ -174,7 +174,7 @@ class Pipeline:
         if batch.dead:
             fates[Fate.DEAD] = len(batch.dead)
         rows, found = self._merge(done)
-        outbox = _outbox(done.outcome, batch.dead, format_rfc3339(self._now() // 1_000_000 * 1_000_000))
+        outbox = outbox_of(done.outcome, batch.dead, format_rfc3339(self._now() // 1_000_000 * 1_000_000))
         outbox += found
         self._sinks.shards.commit(
             Commit(
@@ -247,7 +247,8 @@ def _append_once(cases: CaseStore, entry: AuditEntry) -> None:
     cases.audit_append(entry)
 
 
-def _outbox(outcome: Outcome, dead: Sequence[DeadLetter], detected: str) -> list[OutboxEntry]:
+def outbox_of(outcome: Outcome, dead: Sequence[DeadLetter], detected: str) -> list[OutboxEntry]:
+    """What a batch has to tell, in order: what could not be read, signals, alert revisions."""
     encode = msgspec.json.encode
     entries = [OutboxEntry("dead", d.source, encode(d)) for d in dead]
     entries += [OutboxEntry("signal", s.symbol.upper(), encode(s)) for s in outcome.signals(detected)]

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.reports.settings import ReportsSettings
+from tapewatch.runtime.config.detect import BridgeSection, QueueSection, StateSection, WorkerSection
 from tapewatch.runtime.config.kafka import KafkaSection
 from tapewatch.runtime.config.sinks import ArchiveSection, ElasticsearchSection, IndexerSection, OpsSection
 from tapewatch.web.api.settings import ApiSettings
@@ -110,6 +111,10 @@ class Settings(Section, frozen=True):
     engine: EngineSettings = EngineSettings()
     stores: StoresSettings = StoresSettings()
     kafka: KafkaSection = KafkaSection()
+    state: StateSection = StateSection()
+    queue: QueueSection = QueueSection()
+    bridge: BridgeSection = BridgeSection()
+    worker: WorkerSection = WorkerSection()
     logging: LoggingSettings = LoggingSettings()
     elasticsearch: ElasticsearchSection = ElasticsearchSection()
     indexer: IndexerSection = IndexerSection()

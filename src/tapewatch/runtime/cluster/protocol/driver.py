@@ -1,0 +1,444 @@
+"""The owner of one partition: claims it, has its batches judged one at a time, and keeps what is committed in step."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from tapewatch.model.errors import CommitRefusedError, RetryableError
+from tapewatch.model.ticks import Fate
+from tapewatch.runtime.cluster.protocol.cutting import below, onward
+from tapewatch.runtime.cluster.protocol.flight import Flight, Suspicion
+from tapewatch.runtime.cluster.protocol.ports import (
+    Attempts,
+    Done,
+    Executor,
+    Log,
+    Mark,
+    Offsets,
+    Rules,
+    ShardId,
+    Snapshot,
+    Snapshots,
+    Task,
+)
+from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
+from tapewatch.tape.kafka_errors import OffsetGoneError
+from tapewatch.tape.port import RawBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the driver waits, in seconds."""
+
+    poll_s: float = 0.25  # between two looks at `next` while a batch is in flight
+    redispatch_s: float = 3.0  # until a batch is dispatched again; doubled each time
+    redispatch_most_s: float = 12.0
+    commit_s: float = 1.0  # between two commits of the offset, and looks whether the server of the state is the same
+    snapshot_s: float = 60.0
+    retry_s: float = 0.5  # after something did not answer
+    lost_s: float = 5.0  # how long a shard that another one claimed is left alone, while the group says it is ours
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest batch."""
+
+    messages: int = 100_000
+    bytes: int = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world of one shard. `server_id` changes when the server of the state has started anew; `incarnation` makes a
+    new name; `gap` makes what is published of offsets that the log no longer has."""
+
+    log: Log
+    offsets: Offsets
+    store: ShardStore
+    executor: Executor
+    attempts: Attempts
+    snapshots: Snapshots
+    rules: Rules
+    relay: Relay
+    server_id: Callable[[], str]
+    incarnation: Callable[[], str]
+    gap: Callable[[ShardId, int, int], Sequence[OutboxEntry]]
+
+
+class Phase(Enum):
+    """What a shard is at."""
+
+    CLAIM = "claim"  # take a new epoch
+    FENCE = "fence"  # make it known where a loss of the state does not reach
+    RESTORE = "restore"  # state from a snapshot, where the state was lost
+    RULES = "rules"  # bring the state to the rules of this process
+    RUN = "run"
+    LOST = "lost"  # another one has claimed it
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Until when nothing has to be done, unless a message comes: `step` again by then, at once where it is not later
+    than now. `records_from`: earlier if the log has a record there, None where that would change nothing."""
+
+    until_s: float
+    records_from: int | None = None
+
+
+class ShardDriver:
+    """Drive it with `step(now_s)`, as soon as its answer says or a message has come. One thread at a time.
+
+    Messages: `moved(next)` (the store told that `next` moved: a hint, may be lost, doubled, late or wrong),
+    `server_changed()`, `finish()` (begin nothing more: `idle` tells when nothing is in flight). The relay handed in is
+    driven by the caller, on any thread: its `drained` is read here. Nothing else is shared.
+
+    A simulator drives it so: many drivers (one a process and partition that the process owns), each with ports of its
+    own process onto one simulated store, log, group and queue of tasks; an executor that puts tasks into that queue,
+    from which simulated workers run the real `Judge`; a clock that jumps to the least `until_s`; and kills by raising a
+    BaseException out of any call of a port, after which the driver and its relay are thrown away.
+
+    `counts`: dispatched, redispatched, committed (batches), retried (something did not answer), gap_records, snapshots,
+    claims, rebuilt, and `refused:REASON`.
+    """
+
+    def __init__(
+        self, shard: ShardId, ports: Ports, timing: Timing | None = None, limits: Limits | None = None
+    ) -> None:
+        self.shard, self._ports = shard, ports
+        self._timing, self._limits = timing or Timing(), limits or Limits()
+        self.phase = Phase.CLAIM
+        self.head: ShardHead | None = None
+        self.mark = Mark()
+        self.counts: Counter[str] = Counter()
+        self.trouble = ""  # why the last step did not go through, empty where it did
+        self._rows: Sequence[StateRow] = ()
+        self._server = ""
+        self._uncertain = False  # whether the last batch was dispatched, or committed, is not known
+        self._flight: Flight | None = None
+        self._suspicion = Suspicion(noted=True)
+        self._silent_to = 0
+        self._lost = False
+        self._finishing = False
+        self._commit_at = self._snapshot_at = self._poll_at = self._lost_until = 0.0
+
+    @property
+    def next(self) -> int:
+        """The shard's `next` as known here."""
+        return self.head.next if self.head else 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is in flight that this driver would wait for."""
+        return self._flight is None or self.phase is not Phase.RUN
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are being judged."""
+        return len(self._flight.raw) if self._flight else 0
+
+    def moved(self, position: int) -> None:
+        """Look at the state now."""
+        if self._flight is not None and position != self._flight.raw.start:
+            self._poll_at = 0.0
+
+    def server_changed(self) -> None:
+        """The server of the state is, or may be, another one than at the claim."""
+        self.phase = Phase.CLAIM
+
+    def finish(self) -> None:
+        """Dispatch nothing more; what is in flight may still be committed."""
+        self._finishing = True
+
+    def step(self, now_s: float) -> Wait:
+        """Do the next thing. Raises InputError and GiveUpError only: a person has to look."""
+        try:
+            wait = self._act(now_s)
+            self.trouble = ""
+            return wait
+        except RetryableError as error:
+            self.trouble = str(error)
+            self.counts["retried"] += 1
+            self._commit_at = 0.0  # look at the server of the state first: it may have lost something
+            return Wait(now_s + self._timing.retry_s)
+        except CommitRefusedError as refusal:
+            self._refused(refusal.reason, now_s)
+            return Wait(now_s)
+
+    def settle(self) -> None:
+        """Commit what is drained, once more: when the partition is given back."""
+        if self.phase is Phase.RUN:
+            self._commit_offset()
+
+    def _act(self, now_s: float) -> Wait:
+        if self.phase is Phase.RUN:
+            return self._run(now_s)
+        if self.phase is Phase.LOST:
+            return self._wait_lost(now_s)
+        {Phase.CLAIM: self._claim, Phase.FENCE: self._fence, Phase.RESTORE: self._restore}.get(
+            self.phase, self._set_rules
+        )()
+        waiting = self.phase is Phase.RULES and self._must_drain()
+        return Wait(now_s + 0.02 if waiting else now_s)
+
+    # --- to the claim, and from there to a state that can run
+
+    def _claim(self) -> None:
+        ports = self._ports
+        self._flight, self._uncertain, self._suspicion = None, False, Suspicion(noted=True)
+        self._server = ports.server_id()
+        self.mark = ports.offsets.committed()
+        self.head, self._rows = ports.store.claim(
+            self.shard.name, ports.incarnation(), ports.rules.fingerprint, self.mark.epoch
+        )
+        self.counts["claims"] += 1
+        self._lost = self.mark.incarnation not in ("", self.head.incarnation)
+        ports.relay.own(self.head)
+        self.phase = Phase.FENCE
+
+    def _fence(self) -> None:
+        """No task may carry the epoch before Kafka knows it: the store may lose it, and would give it a second time."""
+        head = self._claimed()
+        known = self.mark.incarnation or head.incarnation
+        self._write_mark(Mark(self.mark.offset, head.epoch, known))
+        self._silent_to = self.mark.offset if self._lost else 0
+        self.phase = Phase.RESTORE if self._lost and head.next == 0 else Phase.RULES
+
+    def _restore(self) -> None:
+        """The state was lost: from the newest snapshot at or below the committed offset, or from nothing."""
+        head = self._claimed()
+        found = self._ports.snapshots.newest(self.shard.name, self.mark.offset)
+        if found is not None:
+            self._commit(head, found.next, found.rows, (), dict(found.fates))
+            self.head = replace(head, next=found.next)
+            self._rows = found.rows
+        self.counts["rebuilt"] += 1
+        self.phase = Phase.RULES
+
+    def _must_drain(self) -> bool:
+        """Before the rules change, everything found under the old ones is out, and the committed offset says so: then a
+        rebuild begins at the snapshot that follows the change, never before it."""
+        head = self._claimed()
+        return self._must_change() and not self._lost and self._ports.relay.drained < head.next
+
+    def _must_change(self) -> bool:
+        rules = self._ports.rules
+        return self._claimed().fingerprint != rules.fingerprint or rules.stale(self._rows)
+
+    def _set_rules(self) -> None:
+        ports, head = self._ports, self._claimed()
+        if self._must_drain():
+            return
+        manifest = ports.rules.manifest(self._rows)
+        if self._must_change():
+            self._commit_offset()
+            self.head = ports.rules.change(head, self._rows)
+            self.counts["rules_changed"] += 1
+            if not self._lost:
+                self._take_snapshot()
+        elif manifest is not None:
+            self._commit(head, head.next, (manifest,), (), {})
+        self._rows = ()
+        self._commit_at = self._snapshot_at = 0.0
+        self.phase = Phase.RUN
+
+    # --- running
+
+    def _run(self, now_s: float) -> Wait:
+        self._keep(now_s)
+        if self.phase is not Phase.RUN:
+            return Wait(now_s)
+        if self._flight is not None:
+            return self._watch(now_s)
+        if self._uncertain:
+            self._look(now_s)
+            self._uncertain = False
+            return Wait(now_s)
+        if self._finishing:
+            return Wait(now_s + self._timing.commit_s)
+        raw = self._next_batch()
+        if raw is None:
+            return Wait(now_s)
+        if raw.end == raw.start:
+            return Wait(self._due(), raw.start)
+        self._dispatch(self._suspicion.aim(raw, self._ports.attempts, self.shard.name), now_s)
+        return Wait(now_s if self._flight is None else min(self._poll_at, self._flight.again_at))
+
+    def _keep(self, now_s: float) -> None:
+        """What has to happen every second and every minute."""
+        if now_s >= self._commit_at:
+            if self._ports.server_id() != self._server:
+                self.phase = Phase.CLAIM
+                return
+            self._commit_offset()
+            self._commit_at = now_s + self._timing.commit_s
+        if now_s >= self._snapshot_at:
+            if self._snapshot_at and not self._lost:
+                self._take_snapshot()
+            self._snapshot_at = now_s + self._timing.snapshot_s
+
+    def _due(self) -> float:
+        return min(self._commit_at, self._snapshot_at)
+
+    def _next_batch(self) -> RawBatch | None:
+        """What comes next, maybe empty; None where the log's beginning was jumped to."""
+        head, limits = self._claimed(), self._limits
+        try:
+            raw = self._ports.log.read(head.next, limits.messages, limits.bytes)
+        except OffsetGoneError as gone:
+            self._jump(head, gone.first)
+            return None
+        return below(raw, self._silent_to) if head.next < self._silent_to else raw
+
+    def _jump(self, head: ShardHead, first: int) -> None:
+        """The log no longer has what comes next: say so, and go on where it begins. On a shard that is new to us,
+        nothing is missing."""
+        fresh = head.next == 0 and self.mark.offset == 0 and not self._lost
+        told = () if fresh else self._ports.gap(self.shard, head.next, first)
+        self._commit(head, first, (), told, {})
+        self.counts["before_us_records" if fresh else "gap_records"] += first - head.next
+        self.head = replace(head, next=first)
+
+    def _dispatch(self, aimed: tuple[RawBatch, str], now_s: float, again: Flight | None = None) -> None:
+        head, (raw, condemned) = self._claimed(), aimed
+        wait_s = min(2 * again.wait_s, self._timing.redispatch_most_s) if again else self._timing.redispatch_s
+        self._flight = Flight(raw, wait_s, now_s + wait_s)
+        self._poll_at = now_s + self._timing.poll_s
+        silent = raw.start < self._silent_to
+        task = Task(
+            self.shard, head.incarnation, head.fingerprint, head.epoch, raw, silent, self._suspicion.noted, condemned
+        )
+        self.counts["redispatched" if again else "dispatched"] += 1
+        if condemned:
+            self.counts["condemned"] += len(raw)
+        try:
+            done = self._ports.executor.dispatch(task)
+        except RetryableError:
+            self._flight, self._uncertain = None, True
+            raise
+        if done is not None:
+            self._done(done, now_s)
+
+    def _done(self, done: Done, now_s: float) -> None:
+        flight = self._flight
+        self._flight = None
+        if done.refused:
+            self.counts[f"refused:{done.refused}"] += 1
+            self._look(now_s)
+        elif flight is not None:
+            self._advance(done.next)
+
+    def _advance(self, position: int) -> None:
+        self.head = replace(self._claimed(), next=position)
+        self.counts["committed"] += 1
+        self._suspicion.passed(position, self._ports.attempts, self.shard.name)
+        if self._lost and position >= self._silent_to:
+            self._commit_at = 0.0
+
+    def _watch(self, now_s: float) -> Wait:
+        """A batch is in flight: look whether it is done, and dispatch again what nobody does."""
+        flight = self._flight
+        assert flight is not None
+        if now_s >= self._poll_at:
+            self._look(now_s)
+            self._poll_at = now_s + self._timing.poll_s
+            if self._flight is None or self.phase is not Phase.RUN:
+                return Wait(now_s)
+            flight = self._flight
+        if now_s >= flight.again_at:
+            if self._finishing:
+                self._flight = None
+                return Wait(now_s)
+            self._suspicion.noted = True
+            aimed = self._suspicion.aim(flight.raw, self._ports.attempts, self.shard.name)
+            self._dispatch(aimed, now_s, flight)
+        return Wait(min(self._poll_at, flight.again_at, self._due()))
+
+    def _look(self, now_s: float) -> None:
+        """Where the state says that the shard stands."""
+        head, found = self._claimed(), self._ports.store.load(self.shard.name, [])
+        if found is None:
+            self._refused("incarnation", now_s)
+            return
+        stored = found[0]
+        for reason in ("incarnation", "epoch", "fingerprint"):
+            if getattr(stored, reason) != getattr(head, reason):
+                self._refused(reason, now_s)
+                return
+        flight = self._flight
+        if stored.next == head.next:
+            return
+        self._advance(stored.next)
+        if flight is None or not flight.raw.start < stored.next < flight.raw.end:
+            self._flight = None
+        else:  # a part of it: judged by halves
+            wait_s = self._timing.redispatch_s
+            self._flight = Flight(onward(flight.raw, stored.next), wait_s, now_s + wait_s)
+
+    # --- what is kept outside of the state
+
+    def _commit_offset(self) -> None:
+        """Commit min(next, first undrained trigger); while a lost state is rebuilt, the offset stays."""
+        head, drained = self._claimed(), self._ports.relay.drained
+        offset = max(self.mark.offset, min(head.next, drained))
+        if self._lost:
+            if head.next < self._silent_to:
+                return
+            self._lost = False
+        if (offset, head.epoch, head.incarnation) != (self.mark.offset, self.mark.epoch, self.mark.incarnation):
+            self._write_mark(Mark(offset, head.epoch, head.incarnation))
+
+    def _write_mark(self, mark: Mark) -> None:
+        self._ports.offsets.commit(mark)
+        self.mark = mark
+
+    def _take_snapshot(self) -> None:
+        found = self._ports.store.load(self.shard.name)
+        if found is None:
+            return  # the state is lost: the next look says so
+        head, rows = found
+        snapshot = Snapshot(self.shard.name, head.next, head.fingerprint, rows, dict(head.fates))
+        written = self._ports.snapshots.write(snapshot, self.mark.offset)
+        self.counts["snapshots" if written else "snapshots_put_off"] += 1
+
+    def _commit(
+        self,
+        head: ShardHead,
+        end: int,
+        rows: Sequence[StateRow],
+        outbox: Sequence[OutboxEntry],
+        fates: dict[Fate, int],
+    ) -> None:
+        self._ports.store.commit(
+            Commit(self.shard.name, head.incarnation, head.fingerprint, head.epoch, head.next, end, rows, outbox, fates)
+        )
+
+    # --- losing it
+
+    def _refused(self, reason: str, now_s: float) -> None:
+        """The state says that it is no longer as we claimed it."""
+        self.counts[f"refused:{reason}"] += 1
+        if reason == "start":  # a commit whose answer was lost, or that was done twice: claim again to see
+            self.phase = Phase.CLAIM
+            return
+        self.phase = Phase.LOST
+        self._flight = None
+        self._lost_until = now_s + self._timing.lost_s
+
+    def _wait_lost(self, now_s: float) -> Wait:
+        """Claim again only where the server of the state has changed, or the group says, after a while, that the
+        partition is ours after all: two that claim from each other would get nothing done."""
+        if self._ports.server_id() != self._server:
+            self.phase = Phase.CLAIM
+            return Wait(now_s)
+        if now_s < self._lost_until:
+            return Wait(min(self._lost_until, now_s + self._timing.commit_s))
+        self._lost_until = now_s + self._timing.lost_s
+        self._write_mark(self._ports.offsets.committed())  # refused where we are no member
+        self.phase = Phase.CLAIM
+        return Wait(now_s)
+
+    def _claimed(self) -> ShardHead:
+        assert self.head is not None, "every phase but the first has a head"
+        return self.head

@@ -1,0 +1,198 @@
+"""The protocol over stores in memory: what was promised holds whatever is lost, doubled or started anew."""
+
+import random
+from functools import cache
+
+import msgspec
+import pytest
+
+from tapewatch.model.alerts import Alert
+from tapewatch.model.signals import Signal
+from tapewatch.model.ticks import Fate
+from tapewatch.runtime.cluster.detection import all_dead
+from tapewatch.runtime.cluster.protocol.driver import Phase
+from tapewatch.runtime.cluster.protocol.judge import Judge
+from tapewatch.runtime.cluster.protocol.ports import Detection, Judged, ShardId
+from tapewatch.stores.port import AlertQuery
+from tapewatch.tape.port import RawBatch
+from tests.unit.runtime.cluster.protocol_support import SHARD, Inline, Queued, World, process
+from tests.unit.runtime.pipeline_support import claimed, memory, tape
+
+
+@cache
+def expected() -> dict[str, Alert | Signal]:
+    """What embedded mode finds in the same tape."""
+    sinks = memory()
+    revisions: list[Alert] = []
+    claimed(sinks, on_alerts=revisions.extend).run(tape(), 700)
+    signals = sinks.alerts.signals(AlertQuery(newest_first=False, limit=1_000_000))
+    bare = {f"{a.alert_id}:{a.revision}": msgspec.structs.replace(a, timestamp_detection=None) for a in revisions}
+    return bare | {s.signal_id: msgspec.structs.replace(s, timestamp_detection=None) for s in signals}
+
+
+def rows(world: World) -> list[tuple[str, bytes]]:
+    found = world.store.load(SHARD.name)
+    assert found is not None
+    return sorted((row.key, row.data) for row in found[1])
+
+
+def fates(world: World) -> dict[Fate, int]:
+    found = world.store.load(SHARD.name)
+    assert found is not None
+    return {fate: count for fate, count in found[0].fates.items() if count}
+
+
+@pytest.mark.parametrize("limit", [37, 500, 100_000])
+def test_inline_finds_what_embedded_mode_finds(limit: int) -> None:
+    world = World()
+    process(world, limit=limit).run_to(tape().end)
+    assert len(expected()) > 20
+    assert world.topics.found() == expected()
+    assert sum(fates(world).values()) == tape().end
+
+
+def test_tasks_that_are_lost_doubled_or_late_change_nothing() -> None:
+    world, chance = World(), random.Random(4)
+    queue, workers = Queued(), [world.judge(), world.judge()]
+    one = process(world, queue, limit=300)
+    kept = []
+    for _ in range(20_000):
+        if one.driver.next >= tape().end and one.driver.mark.offset >= tape().end:
+            break
+        one.turn(0.5)
+        for task in queue.tasks:
+            kept += [task] * chance.choice([0, 1, 1, 1, 2])
+        queue.tasks.clear()
+        chance.shuffle(kept)
+        while kept and chance.random() < 0.6:
+            chance.choice(workers).run(kept.pop())
+    assert one.driver.mark.offset == tape().end
+    assert world.topics.found() == expected()
+    assert sum(fates(world).values()) == tape().end
+    assert sum(worker.refused["start"] for worker in workers) > 0
+    assert one.driver.counts["redispatched"] > 0
+
+
+def test_the_offset_waits_for_what_was_found_to_be_published() -> None:
+    world = World()
+    one = process(world)
+    world.topics.down = True
+    for _ in range(100):
+        one.turn(1.0)
+    assert one.driver.next == tape().end
+    assert world.offsets.mark.offset == 0
+    world.topics.down = False
+    one.run_to(tape().end)
+    assert world.topics.found() == expected()
+
+
+def test_an_older_process_is_fenced_and_does_not_claim_again_at_once() -> None:
+    world = World()
+    old = process(world)
+    for _ in range(6):
+        old.turn(0.1)
+    new = process(world)
+    new.run_to(tape().end)
+    before = world.store.load(SHARD.name)
+    for _ in range(10):
+        old.turn(0.1)
+    assert old.driver.phase is Phase.LOST
+    assert old.driver.counts["refused:epoch"] > 0
+    assert world.store.load(SHARD.name) == before
+    assert world.topics.found() == expected()
+
+
+@pytest.mark.parametrize("stop_at", [0, 1200, 2400])
+def test_a_lost_state_is_rebuilt_to_the_same_bytes_and_nothing_is_missing(stop_at: int) -> None:
+    whole, world = World(), World()
+    process(whole).run_to(tape().end)
+    one = process(world, limit=200)
+    while one.driver.next < stop_at:
+        one.turn(7.0)  # a snapshot every nine batches
+    one.turn(1.0)
+    committed = world.offsets.mark.offset
+    told = len(world.topics.entries)
+    world.lose_state()
+    two = process(world, limit=200)
+    two.run_to(tape().end)
+    assert rows(world) == rows(whole)
+    assert fates(world) == fates(whole)
+    assert world.topics.found() == expected()
+    assert two.driver.counts["rebuilt"] == (1 if committed else two.driver.counts["rebuilt"])
+    assert len(world.topics.entries) - told < len(whole.topics.entries) or not committed
+
+
+def test_what_the_log_has_removed_is_told_as_a_gap() -> None:
+    world = World()
+    one = process(world, limit=200)
+    while one.driver.next < 600:
+        one.turn(0.1)
+    world.log.first = 1000
+    process(world, limit=200).run_to(tape().end)
+    gaps = [msgspec.json.decode(e.payload) for e in world.topics.entries if e.kind == "audit"]
+    assert [(g["action"], g["detail"]["to_offset"]) for g in gaps] == [("gap", 1000)]
+
+
+class Poisoned:
+    """Detection that raises, or whose process dies, on the records at some offsets."""
+
+    def __init__(self, inner: Detection, offsets: set[int], death: type[BaseException]) -> None:
+        self._inner, self._offsets, self._death = inner, offsets, death
+        self.keys, self.load = inner.keys, inner.load
+
+    @property
+    def fingerprint(self) -> str:
+        return self._inner.fingerprint
+
+    def judge(self, raw: RawBatch) -> Judged:
+        if self._offsets & set(raw.offsets.tolist()):
+            raise self._death("poison")
+        return self._inner.judge(raw)
+
+
+class DeathError(BaseException):
+    """The process is gone."""
+
+
+def poisoned(world: World, offsets: set[int], death: type[BaseException]) -> Judge:
+    def make(shard: ShardId) -> Detection:
+        return Poisoned(world.detection(shard), offsets, death)
+
+    return Judge(world.store, world.attempts, make, all_dead)
+
+
+def dead_offsets(world: World) -> dict[int, str]:
+    found = [msgspec.json.decode(e.payload) for e in world.topics.entries if e.kind == "dead"]
+    return {d["offset"]: d["reason"] for d in found if "torn" not in d["reason"]}
+
+
+def test_records_on_which_detection_raises_are_found_and_no_other_is_lost() -> None:
+    world, bad = World(), {3, 410, 411, 1900}
+    process(world, Inline(poisoned(world, bad, ZeroDivisionError))).run_to(tape().end)
+    assert set(dead_offsets(world)) == bad
+    assert "ZeroDivisionError" in dead_offsets(world)[410]
+    assert sum(fates(world).values()) == tape().end
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_records_on_which_processes_die_are_found_and_no_other_is_lost(inline: bool) -> None:
+    world, bad = World(), {3, 1900}
+    queue = Queued()
+    one = process(world, Inline(poisoned(world, bad, DeathError)) if inline else queue, limit=300)
+    worker, deaths = poisoned(world, bad, DeathError), 0
+    for _ in range(20_000):
+        if one.driver.next >= tape().end and one.driver.mark.offset >= tape().end:
+            break
+        try:
+            one.turn(0.3)
+            while queue.tasks:
+                worker.run(queue.tasks.pop(0))
+        except DeathError:
+            deaths += 1
+            worker = poisoned(world, bad, DeathError)
+            if inline:  # it took the bridge with it
+                one = process(world, Inline(poisoned(world, bad, DeathError)), limit=300)
+    assert set(dead_offsets(world)) == bad
+    assert "died" in dead_offsets(world)[3]
+    assert sum(fates(world).values()) == tape().end
+    assert deaths <= 2 * 3 * 10
