@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any  # redis types its commands for asynchronous clients as well
 
 import pytest
+from hypothesis import settings
 
 from tapewatch.runtime.cluster.servers import Running, ServerMissingError
 
@@ -20,6 +21,10 @@ REQUIRE = "TAPEWATCH_REQUIRE_SERVERS"
 """Where this is set, a server that cannot be had fails the tests that need it: CI must not pass by skipping."""
 
 _missing = pytest.StashKey[dict[str, str]]()
+
+
+settings.register_profile("tapewatch", deadline=None)  # a busy machine is no defect of what is tested
+settings.load_profile("tapewatch")
 
 
 def pytest_configure(config: pytest.Config) -> None:

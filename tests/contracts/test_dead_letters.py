@@ -37,3 +37,10 @@ def test_repeats_change_nothing_and_take_no_number(store: DeadLetterStore) -> No
     store.add([LETTER])
     store.add([msgspec.structs.replace(LETTER, reason="read again"), msgspec.structs.replace(LETTER, source="b.csv")])
     assert store.dead_letters(0, 10) == [(1, LETTER), (2, msgspec.structs.replace(LETTER, source="b.csv"))]
+
+
+def test_a_store_in_memory_keeps_the_first_where_it_is_told_how_many() -> None:
+    store = MemoryDeadLetterStore(keep=2)
+    letters = [msgspec.structs.replace(LETTER, offset=offset) for offset in range(5)]
+    store.add(letters)
+    assert store.dead_letters(0, 10) == list(enumerate(letters[:2], start=1))

@@ -8,7 +8,7 @@ import hashlib
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -37,7 +37,7 @@ from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import DeadLetter, FeedBatch, Kind, TickBatch
 from tapewatch.model.times import MINUTE_NS, SECOND_NS
 
-_VERSION = "csv-1"  # part of the identity: rises when the same files would give other records
+_VERSION = "csv-2"  # part of the identity: rises when the same files would give other records
 _BLOCK_BYTES = 4 << 20
 _SMALLEST_BLOCK_BYTES = 256 << 10
 _ALL_BLOCKS_BYTES = 32 << 20  # shared by the files of one tape
@@ -80,19 +80,24 @@ class CsvFeed:
         self._block_bytes = block
         self._instruments = InstrumentTable(settings.zone, zone_of)
         self._files = [self._learn(path, settings) for path in paths]
-        self._identity = "" if STDIN in paths else _identity(paths, settings)
+        self._settings = settings
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """BLAKE2b over the settings and, for each file in order, its name, its size and its first and last 64 KiB;
-        empty with standard input."""
-        return self._identity
+        """BLAKE2b over the settings and, for each file in order, its name and its content (of files beyond 64 MiB: the
+        size, time of change, first and last 64 KiB); empty with standard input."""
+        return "" if STDIN in self._paths else _identity(self._paths, self._settings)
 
     @property
     def default_venues(self) -> dict[str, str]:
         """Venues that were taken for want of one in the data or settings, each with the first symbol that it was taken
         for: to be logged once. Complete for the heads of the files when opened, for the rest as it is read."""
         return dict(self._instruments.defaults)
+
+    @property
+    def venues(self) -> frozenset[str]:
+        """The venues that were met so far; when opened, those of the heads of the files."""
+        return frozenset(instrument.venue for instrument in self._instruments.symbols)
 
     @property
     def layouts(self) -> tuple[Layout, ...]:

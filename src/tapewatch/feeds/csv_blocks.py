@@ -3,6 +3,7 @@
 import glob
 import gzip
 import hashlib
+import os
 import select
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +21,10 @@ HEAD_BYTES = 256 << 10
 
 _LONGEST_LINE = 16 << 20
 _ENDS_BYTES = 64 << 10
+WHOLE_BYTES = 64 << 20
 _PAUSE_S = 0.5  # a pipe that is silent so long has shown the head that it will show
 _BOM = b"\xef\xbb\xbf"
+_BOMS_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -73,12 +76,16 @@ def _check_file(path: str) -> None:
 
 
 def content_digest(path: str) -> bytes:
-    """BLAKE2b over the size, the first and the last 64 KiB of a file."""
+    """BLAKE2b over all of a file up to 64 MiB (a tenth of a second); of a longer one over its size, its time of change,
+    its first and its last 64 KiB."""
     digest = hashlib.blake2b(digest_size=32)
     with _reported(path), Path(path).open("rb") as file:
-        size = file.seek(0, 2)
-        digest.update(str(size).encode())
-        for at in (0, max(0, size - _ENDS_BYTES)):
+        about = os.fstat(file.fileno())
+        if about.st_size <= WHOLE_BYTES:
+            digest.update(file.read())
+            return digest.digest()
+        digest.update(f"{about.st_size} {about.st_mtime_ns}".encode())
+        for at in (0, about.st_size - _ENDS_BYTES):
             file.seek(at)
             digest.update(file.read(_ENDS_BYTES))
     return digest.digest()
@@ -111,8 +118,12 @@ def whole_lines(head: bytes, *, ended: bool, file: str) -> bytes:
     """
     if not head.strip():
         raise InputError(f"{file}: is empty")
+    if head.startswith(_BOMS_UTF16):
+        raise InputError(f"{file}: is UTF-16 text; write it as UTF-8, e.g. iconv -f UTF-16 -t UTF-8 FILE > NEW_FILE")
     if b"\0" in head:
         raise InputError(f"{file}: is binary, not CSV (UTF-8 text, plain or gzip)")
+    if b"\r" in head.split(b"\n", 1)[0].rstrip(b"\r"):
+        raise InputError(f"{file}: its lines end with a carriage return alone; e.g. tr '\\r' '\\n' < FILE > NEW_FILE")
     if ended and not head.endswith(b"\n"):
         head += b"\n"
     cut = head.rfind(b"\n") + 1

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewatch.feeds.csv_settings import LONGEST_NAME
 from tapewatch.feeds.csv_symbols import canonical_symbol
 from tapewatch.model.instruments import Instrument, default_venue
-
-_LONGEST = 64
 
 
 class InstrumentTable:
@@ -33,7 +32,7 @@ class InstrumentTable:
     def id_of(self, symbol: str, venue: str | None) -> int:
         """The id of a symbol as it was written; -1 where it cannot be one (empty, too long, unprintable)."""
         name = canonical_symbol(symbol)
-        if not name or len(name) > _LONGEST or not name.isprintable():
+        if not name or len(name) > LONGEST_NAME or not name.isprintable():
             return -1
         if not venue:
             venue = default_venue(name)

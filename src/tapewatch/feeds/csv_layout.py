@@ -16,6 +16,8 @@ from tapewatch.model.ticks import Kind
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 20
+_PRICES = ("open", "high", "low", "close", "price")
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
 _OFFSET = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
 
@@ -41,6 +43,7 @@ class Layout:
     clock_column: int | None  # time of day, where the date stands in a column of its own
     time_style: TimeStyle
     numeric_ids: bool
+    decimal_comma: bool
     kind: Kind
     interval_ns: int
     symbol: str | None  # of files without a symbol column
@@ -81,6 +84,7 @@ def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
         fields=_used(fields, trades),
         clock_column=None if split is None else split[1],
         time_style=_time_style(sample, fields["time"]) if split is None else TimeStyle.OTHER,
+        decimal_comma=delimiter != "," and _has_decimal_comma(sample, [fields[f] for f in _PRICES if f in fields]),
         numeric_ids=all(c.strip().isdigit() for c in _column(sample, fields.get("trade_id"))),
         kind=Kind.TRADE if trades else Kind.BAR,
         interval_ns=0,
@@ -122,6 +126,11 @@ def _time_style(sample: Sequence[Sequence[str]], index: int) -> TimeStyle:
         if values and all(pattern.fullmatch(v) for v in values):
             return style
     return TimeStyle.EPOCH if values and all(v.isdigit() for v in values) else TimeStyle.OTHER
+
+
+def _has_decimal_comma(sample: Sequence[Sequence[str]], prices: Sequence[int]) -> bool:
+    """Whether prices are written 218,70: what a spreadsheet of half of Europe exports."""
+    return any(_DECIMAL_COMMA.fullmatch(cell.strip()) for index in prices for cell in _column(sample, index))
 
 
 def _column(sample: Sequence[Sequence[str]], index: int | None) -> list[str]:

@@ -138,7 +138,7 @@ class RowReader:
         said = {"close": "price", "volume": "amount"} if layout.kind is Kind.TRADE else {}
         for f in (*_PRICES, "volume"):
             if f in texts:
-                values[f] = texts[f].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(writable=True)
+                values[f] = _numbers(texts[f], decimal_comma=layout.decimal_comma)
                 cells.blame(~np.isfinite(values[f]), said.get(f, f), layout.fields[f], "is not a number")
         if "volume" in values:
             cells.blame(values["volume"] < 0, said.get("volume", "volume"), layout.fields["volume"], "is negative")
@@ -212,6 +212,13 @@ class RowReader:
         return time_ns
 
 
+def _numbers(texts: pl.Series, *, decimal_comma: bool) -> Column:
+    """The numbers of these texts; NaN where there is none."""
+    if decimal_comma:  # a point would group thousands: no number can be told from such a cell
+        texts = texts.str.replace_all(".", "?", literal=True).str.replace_all(",", ".", literal=True)
+    return texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(writable=True)
+
+
 def _typed_table(data: bytes, layout: Layout) -> pa.Table | None:
     names = [f"c{i}" for i in range(layout.width)]
     types: dict[str, pa.DataType] = {}
@@ -229,7 +236,9 @@ def _typed_table(data: bytes, layout: Layout) -> pa.Table | None:
             read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
             parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter, quote_char=False),
             convert_options=pa_csv.ConvertOptions(
-                column_types=types, include_columns=[names[i] for i in layout.fields.values()]
+                column_types=types,
+                include_columns=[names[i] for i in layout.fields.values()],
+                decimal_point="," if layout.decimal_comma else ".",
             ),
         )
     except pa.ArrowInvalid:  # the strict reading finds out what and where

@@ -24,6 +24,9 @@ FIELDS = (
 )
 """What a column can mean, and what the left side of a mapping may be."""
 
+LONGEST_NAME = 64
+"""Characters of a symbol or venue, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class CsvSettings:
@@ -32,8 +35,8 @@ class CsvSettings:
     `symbol` names the instrument of files that have no symbol column. `venue` is that of files without a venue column.
     `zone` is where times without an offset were written down (default: the venue's zone). `mapping` leads from a field
     of `FIELDS` to the column that holds it, by its name in the header. `interval_ns` is the length of a bar (default:
-    the smallest step of one symbol at the head of each file, else a minute). Raises InputError for an unknown field
-    and for an interval that is not positive.
+    the smallest step of one symbol at the head of each file, else a minute). Raises InputError for an unknown field,
+    a name that cannot be one, and an interval that is not positive.
     """
 
     symbol: str | None = None
@@ -46,6 +49,9 @@ class CsvSettings:
         for name in self.mapping:
             if name not in FIELDS:
                 raise InputError(f"mapping: {_unknown(name)}; the fields are {', '.join(FIELDS)}")
+        for name, value in (("symbol", self.symbol), ("venue", self.venue)):
+            if value is not None and not (value.strip() and value.isprintable() and len(value) <= LONGEST_NAME):
+                raise InputError(f"{name}: {value!r} is not a name of 1 to {LONGEST_NAME} printable characters")
         if self.interval_ns is not None and self.interval_ns <= 0:
             raise InputError(f"interval_ns: {self.interval_ns} is not the length of a bar")
 

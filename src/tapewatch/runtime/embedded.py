@@ -36,6 +36,8 @@ from tapewatch.stores.sqlite import (
 )
 
 DATABASE = "tapewatch.sqlite"
+DEAD_KEPT = 1_000
+"""Dead letters that a run without a data directory keeps: a file may have more bad rows than memory has room."""
 
 
 def load_calibration(path: Path | None) -> Calibration:
@@ -55,12 +57,12 @@ def build_engine(settings: RulesSettings) -> Engine:
 
 
 def memory_sinks() -> Sinks:
-    """Stores that are gone when the process ends."""
+    """Stores that are gone when the process ends; of dead letters they keep the first."""
     return Sinks(
         MemoryShardStore(),
         MemoryAlertStore(),
         MemoryCaseStore(),
-        MemoryDeadLetterStore(),
+        MemoryDeadLetterStore(DEAD_KEPT),
         groups=MemoryGroupStore(),
     )
 

@@ -59,9 +59,23 @@ def open_feed(settings: FeedSettings) -> Feed:
     )
 
 
-def taken_venues(feed: Feed) -> dict[str, str]:
-    """Venues that were taken for want of one, each with the first symbol that it was taken for."""
-    return feed.default_venues if isinstance(feed, CsvFeed) else {}
+def venue_notes(feed: Feed) -> list[str]:
+    """What a user should hear about the venues of a feed: those taken for want of one, those that nobody knows."""
+    if not isinstance(feed, CsvFeed):
+        return []
+    notes = [
+        f"no venue given (first for {first}): taken as {name}; --venue says otherwise"
+        for name, first in feed.default_venues.items()
+    ]
+    for name in sorted(feed.venues):
+        venue = venue_info(name)
+        if venue.kind == "crypto" and not name.islower():
+            notes.append(
+                f"venue {name} is no exchange code (such as XNAS): taken as a crypto venue, always open, times in UTC"
+            )
+        elif not venue.known:
+            notes.append(f"the hours of venue {name} are not known: taken as always open, times in UTC")
+    return notes
 
 
 def open_segment(path: Path) -> SegmentTape:
@@ -99,6 +113,8 @@ def open_source(
     if not settings.sources:
         return None
     feed = open_feed(settings)
+    for note in venue_notes(feed):
+        _log.warning("%s", note)
     if feed.identity:
         return feed
     return recorded(feed, data_dir, stopped)
@@ -108,7 +124,8 @@ def recorded(feed: Feed, data_dir: Path, stopped: Callable[[], bool] = _never) -
     """A feed that cannot be read again, appended to a segment file first, and read from there until it has ended or
     `stopped` says so."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    tape = open_segment(data_dir / RECORDED)
+    # Forced to the disk before it is judged: offsets that were committed must be there after a power cut as well.
+    tape = SegmentTape(data_dir / RECORDED, lambda: os.urandom(16), fsync="append")
     ended = threading.Event()
 
     def append() -> None:

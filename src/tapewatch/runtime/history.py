@@ -12,7 +12,7 @@ from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import TickBatch, make_batch
 from tapewatch.model.times import parse_rfc3339
 from tapewatch.runtime.config.settings import FeedSettings
-from tapewatch.runtime.feeds import open_feed, taken_venues, with_sources
+from tapewatch.runtime.feeds import open_feed, venue_notes, with_sources
 from tapewatch.stores.parquet.manifest import NAME as MANIFEST
 from tapewatch.stores.parquet.reader import ParquetTickReader
 
@@ -64,9 +64,9 @@ class History:
                 yield make_batch((), 1, **{**beat, "offset": np.array([offset])})
                 offset += 1
 
-    def taken_venues(self) -> dict[str, str]:
-        """Venues that were taken for want of one, each with the first symbol that it was taken for."""
-        return {} if self.feed is None else taken_venues(self.feed)
+    def venue_notes(self) -> list[str]:
+        """What a user should hear about the venues: those taken for want of one, those that nobody knows."""
+        return [] if self.feed is None else venue_notes(self.feed)
 
 
 def open_history(settings: FeedSettings, sources: Sequence[str], mapping: dict[str, str], span: Span) -> History:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -142,8 +143,10 @@ def test_standard_input_is_read_once_and_has_no_identity() -> None:
         ("other.csv", b"a,b\n1,2\n", r"Found 'a', 'b'\. Looked for time: timestamp"),
         ("prices.csv", b"time,bid\n1,2\n", "no column for close or price"),
         ("values.csv", b"1,2,3\n", "header"),
+        ("utf16.csv", "time,price\n1744034400,1\n".encode("utf-16"), "UTF-16"),
+        ("mac.csv", b"time,price\r1744034400,1\r1744034460,1\r", "carriage return"),
         ("2024.csv", b"time,close\n1,2\n", "no symbol"),
-        ("cut.csv.gz", gzip.compress(b"time,price\n" + b"1744034400,1\n" * 99)[:40], "gzip"),
+        ("cut.csv.gz", gzip.compress(b"time,price\n" + b"1744034400,1\n" * 99, mtime=0)[:40], "gzip"),
     ],
 )
 def test_what_is_not_market_data_is_an_error_that_says_why(
@@ -152,6 +155,22 @@ def test_what_is_not_market_data_is_an_error_that_says_why(
     with pytest.raises(InputError, match=message) as raised:
         read_files(tmp_path, {name: content})
     assert name in str(raised.value)
+
+
+@pytest.mark.parametrize(("delimiter", "price"), [(";", 218.7), ("\t", 218.7), ("|", 218.7)])
+def test_a_decimal_comma_is_read_where_it_separates_nothing_else(tmp_path: Path, delimiter: str, price: float) -> None:
+    rows = [["time", "close", "volume"], ["1744034400", "218,7", "1000"], ["1744034460", "1.218,7", "1"]]
+    read = read_files(tmp_path, {"TSLA.csv": "\n".join(delimiter.join(row) for row in rows)})
+    assert read.of(Kind.BAR).close.tolist() == [price]
+    assert read.reasons() == ["close is not a number: '1.218,7'"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "A" * 65, "A\x07"])
+def test_a_symbol_or_venue_that_cannot_be_one_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"symbol: .* is not a name"):
+        CsvSettings(symbol=name)
+    with pytest.raises(InputError, match=r"venue: .* is not a name"):
+        CsvSettings(venue=name)
 
 
 def test_missing_files_directories_and_repeats_are_errors(tmp_path: Path) -> None:
@@ -183,3 +202,20 @@ def test_identity_changes_with_content_settings_and_order_but_not_with_the_folde
     assert identity(one, ["a.csv", "b.csv"], CsvSettings(zone="UTC")) != first
     files["b.csv"] = bars(["1,B,1,1,1,1,2"])
     assert identity(one, ["a.csv", "b.csv"], CsvSettings()) != first
+
+
+def test_identity_sees_an_edit_in_the_middle_of_a_file_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    row = b"1744034400,A,1,1,1,1,%d\n"
+
+    def identity(middle: int) -> str:
+        path.write_bytes(b"time,symbol,open,high,low,close,volume\n" + row % 1 * 3000 + row % middle + row % 1 * 3000)
+        return open_csv([str(path)], CsvSettings(), zone_of=zone_of).identity
+
+    assert identity(2) == identity(2) != identity(3)
+    monkeypatch.setattr("tapewatch.feeds.csv_blocks.WHOLE_BYTES", 1)  # a long file is told by its time of change
+    first = identity(2)
+    os.utime(path, ns=(1, 1))
+    assert open_csv([str(path)], CsvSettings(), zone_of=zone_of).identity != first

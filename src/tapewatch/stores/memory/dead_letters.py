@@ -7,9 +7,11 @@ from tapewatch.model.ticks import DeadLetter
 
 
 class MemoryDeadLetterStore:
-    """A `DeadLetterStore` in this process's memory."""
+    """A `DeadLetterStore` in this process's memory; of more than `keep` the first are kept, the others only counted (by
+    the pipeline, as fates)."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
         self._lock = threading.Lock()
         self._letters: dict[tuple[str, int], DeadLetter] = {}
 
@@ -17,7 +19,8 @@ class MemoryDeadLetterStore:
         """As the port says."""
         with self._lock:
             for letter in letters:
-                self._letters.setdefault((letter.source, letter.offset), letter)
+                if self._keep is None or len(self._letters) < self._keep:
+                    self._letters.setdefault((letter.source, letter.offset), letter)
 
     def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
         """As the port says; numbered from 1."""

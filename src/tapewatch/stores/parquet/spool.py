@@ -1,11 +1,12 @@
 """The spool: what was appended since the last flush, so that the death of the process loses none of it.
 
 A file of frames, one a batch: length and CRC-32 of the rest; length of the head; the head (JSON: the offset after the
-last record, the instruments, the number of rows); the columns as they lie in memory, little-endian. It is written
-without waiting for the disk (a power cut may cost its tail, a killed process never) and emptied by each flush. A torn
-tail is left out.
+last record, the instruments, the number of rows); the columns as they lie in memory, little-endian. Each frame is
+forced to the disk before `add` returns, so that nothing that is committed afterwards is missing here after a power cut;
+each flush empties the file. A torn tail is left out.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ class Spool:
         try:
             for part in (_FRAME.pack(sum(len(part) for part in parts), checksum), *parts):
                 self._write(part)
+            os.fdatasync(self._file.fileno())
         except OSError:
             self._file.truncate(before)
             raise

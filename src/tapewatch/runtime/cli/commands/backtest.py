@@ -80,8 +80,8 @@ def backtest(
     if against is not None:
         sides.append(_side(settings, against, against_calibration or calibration))
     history = open_history(settings.feed, sources, parse_mapping(mapping) if mapping else {}, span_of(begin, end))
-    for name, first in history.taken_venues().items():
-        typer.echo(f"no venue given for {first} and others: taken as {name} (--venue says otherwise)", err=True)
+    for note in history.venue_notes():
+        typer.echo(note, err=True)
     engines = [(side, side.engine()) for side in sides]
     began = time.perf_counter()
     with progress("Backtesting", total=history.total, unit="records", quiet=quiet) as advance:

@@ -16,6 +16,7 @@ from tapewatch.runtime.cli.progress import progress
 if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay for them
     from tapewatch.feeds.port import Feed
     from tapewatch.model.alerts import Alert
+    from tapewatch.model.ticks import Fate
     from tapewatch.runtime.config.settings import Settings
     from tapewatch.runtime.pipeline import Sinks
 
@@ -58,7 +59,7 @@ def replay(
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.model.errors import InputError
     from tapewatch.runtime.config.layers import Flag
-    from tapewatch.runtime.feeds import open_feed, taken_venues, with_sources
+    from tapewatch.runtime.feeds import open_feed, venue_notes, with_sources
     from tapewatch.runtime.reporting import format_of
 
     flags = {
@@ -75,8 +76,8 @@ def replay(
     feed = open_feed(with_sources(settings.feed, sources, parse_mapping(mapping) if mapping else {}))
     if data_dir is not None and not feed.identity:
         raise InputError("standard input cannot be gone on with later: save it to a file, or leave out --data-dir")
-    for name, first in taken_venues(feed).items():
-        typer.echo(f"no venue given for {first} and others: taken as {name} (--venue says otherwise)", err=True)
+    for note in venue_notes(feed):
+        typer.echo(note, err=True)
     with _stores(data_dir, feed, report is not None) as sinks:
         _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
         if report is not None:
@@ -86,27 +87,36 @@ def replay(
 def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool, quiet: bool) -> None:
     from rich.console import Console
 
+    from tapewatch.model.ticks import Fate
     from tapewatch.runtime.cli.tables import show_alerts
     from tapewatch.runtime.embedded import build_engine, make_pipeline
 
     engine = build_engine(settings.rules)
     pipeline = make_pipeline(feed, engine, sinks, time.time_ns, _print_json if as_json else _nothing)
+    known_dead = pipeline.progress.fates.get(Fate.DEAD, 0)
     began = time.perf_counter()
     with progress("Replaying", unit="records", quiet=quiet) as advance:
         pipeline.run(feed, settings.engine.batch_ticks, on_records=advance)
     seconds = time.perf_counter() - began
     if not as_json:
         show_alerts(Console(), sinks.alerts, pipeline.progress, seconds)
-        _say_dead(sinks)
+    _say_dead(sinks, pipeline.progress.fates, known_dead)
 
 
-def _say_dead(sinks: "Sinks") -> None:
-    """Name the first rows that could not be read; the counts are in the last line of the table."""
-    letters = sinks.dead_letters.dead_letters(0, DEAD_SHOWN + 1)
-    for _, letter in letters[:DEAD_SHOWN]:
-        typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}")
-    if len(letters) > DEAD_SHOWN:
-        typer.echo("not read: ... and more; with --data-dir all are kept, and /v1/dead-letters shows them")
+def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int) -> None:
+    """Name the first rows that this run could not read, on standard error; an InputError where not one could be.
+    `known` are the dead letters of earlier runs."""
+    from tapewatch.model.errors import InputError
+    from tapewatch.model.ticks import Fate
+
+    dead = fates.get(Fate.DEAD, 0) - known
+    for _, letter in sinks.dead_letters.dead_letters(known, DEAD_SHOWN) if dead else ():
+        typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}", err=True)
+    if dead > DEAD_SHOWN:
+        kept = "with --data-dir all are kept, and /v1/dead-letters shows them"
+        typer.echo(f"not read: ... and {dead - DEAD_SHOWN:,} more; {kept}", err=True)
+    if dead and not any(count for fate, count in fates.items() if fate not in (Fate.DEAD, Fate.HEARTBEAT)):
+        raise InputError(f"not one of {dead:,} rows could be read; --map says which column holds what")
 
 
 def _print_json(alerts: "Sequence[Alert]") -> None:
