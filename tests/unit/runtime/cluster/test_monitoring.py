@@ -1,0 +1,75 @@
+"""Alarms, dashboard and runbook, held to the metrics that the code exports."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tools import make_grafana
+
+ROOT = Path(__file__).parents[4]
+SUFFIXES = {"Counter": ("_total",), "CounterMetricFamily": ("_total",), "Gauge": ("",), "GaugeMetricFamily": ("",)}
+DISTRIBUTION = ("_bucket", "_sum", "_count")
+OF_PROMETHEUS = {"up"}
+
+
+def exported() -> set[str]:
+    """The names of all series that the sources can export: the first argument of each metric that is made."""
+    names: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                first, kind = node.args[0], node.func.id
+                suffixes = DISTRIBUTION if "Histogram" in kind else SUFFIXES.get(kind)
+                if suffixes and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    names |= {f"{first.value}{suffix}" for suffix in suffixes}
+    return names
+
+
+def series(expression: str) -> set[str]:
+    return set(re.findall(r"\btapewatch_\w+|\bup\b", expression))
+
+
+@pytest.fixture(scope="module")
+def alarms() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_every_alarm_asks_for_metrics_that_exist(alarms: list[dict[str, Any]]) -> None:
+    known = exported() | OF_PROMETHEUS
+    assert "tapewatch_records_total" in known
+    for alarm in alarms:
+        asked = series(alarm["expr"])
+        assert asked and asked <= known, f"{alarm['alert']} asks for {asked - known}"
+
+
+def test_every_panel_asks_for_metrics_that_exist_and_the_file_is_the_one_that_its_tool_writes() -> None:
+    known = exported()
+    for panel in make_grafana.PANELS:
+        for expression, _ in panel.shown:
+            asked = series(expression)
+            assert asked and asked <= known, f"{panel.title} asks for {asked - known}"
+    assert make_grafana.OUT.read_text() == make_grafana.text()
+
+
+def test_every_alarm_has_a_page_that_says_what_to_do_and_no_page_is_left_over(alarms: list[dict[str, Any]]) -> None:
+    pages = {ROOT / alarm["annotations"]["runbook"] for alarm in alarms}
+    assert pages == set((ROOT / "docs/runbook").glob("*.md")) - {ROOT / "docs/runbook/README.md"}
+    index = (ROOT / "docs/runbook/README.md").read_text()
+    for alarm in alarms:
+        text = (ROOT / alarm["annotations"]["runbook"]).read_text()
+        assert text.startswith(f"# {alarm['alert']}\n")
+        for part in ("**It means.**", "**People notice.**", "**Look.**", "**Do.**"):
+            assert part in text, f"{alarm['annotations']['runbook']} lacks {part}"
+        assert f"[{alarm['alert']}]({Path(alarm['annotations']['runbook']).name})" in index
+        assert alarm["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_prometheus_asks_every_process_of_ours() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    names = {name for job in scraped for found in job["dns_sd_configs"] for name in found["names"]}
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert names == {name for name, s in services.items() if s.get("build")} - {"generator"}
