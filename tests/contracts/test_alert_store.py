@@ -175,6 +175,7 @@ def test_times_are_inclusive_below_and_exclusive_above(store: AlertStore) -> Non
         AlertQuery(alert_id=make_alerts(120)[5].alert_id),
         AlertQuery(alert_id=make_alerts(120)[5].alert_id, state=["nothing is in it"]),
         AlertQuery(incident_id=make_alerts(120)[5].incident_id, symbol=make_alerts(120)[5].symbol),
+        AlertQuery(alert_type=["stale_feed", "rise"]),
         AlertQuery(limit=0),
         AlertQuery(limit=3, severity=["medium", "high"]),
         AlertQuery(from_ns=-(2**70), to_ns=2**70),
@@ -191,7 +192,7 @@ def _wanted(query: AlertQuery, alert: Alert) -> bool:
     for name in ("venue", "symbol", "incident_id", "alert_id"):
         if getattr(query, name) is not None and getattr(query, name) != getattr(alert, name):
             return False
-    for name in ("severity", "rule", "direction", "state", "category"):
+    for name in ("severity", "rule", "direction", "state", "category", "alert_type"):
         if getattr(query, name) is not None and getattr(alert, name) not in getattr(query, name):
             return False
     below = query.from_ns is not None and alert.onset_ns < query.from_ns
@@ -226,6 +227,7 @@ def _some(values: Sequence[str]) -> st.SearchStrategy[list[str] | None]:
         severity=_some(SEVERITIES),
         rule=_some(["price_move", "robust_return", "stale_feed"]),
         direction=_some(["rise", "drop", "none"]),
+        alert_type=_some(["rise", "drop", "stale_feed"]),
         state=_some(["firing", "resolved"]),
         newest_first=st.booleans(),
         limit=st.integers(1, 30),
@@ -303,6 +305,8 @@ def test_incidents_are_found_by_what_their_alerts_are(store: AlertStore) -> None
     assert found(rule=["robust_return"]) == ["i"]
     assert found(rule=["price_move"]) == ["i", "j"]
     assert found(rule=["sma"]) == []
+    assert found(alert_type=[alerts[0].alert_type]) == ["i", "j"]
+    assert found(alert_type=["halt"]) == []
     assert found(symbol="AAPL") == ["j"]
     assert found(alert_id=alerts[1].alert_id) == ["i"]
     assert found(alert_id="unknown") == []

@@ -80,18 +80,43 @@ def group_of(incident: Incident, market: str, groups: Iterable[Group]) -> Group 
     return min(fits, key=lambda g: (g.opened_ns, g.group_id), default=None)
 
 
+def incident_for(group: Group, incidents: Sequence[Incident]) -> Incident:
+    """The group as one incident, for whoever tells people of incidents: its id and sentence are the group's, severity
+    and score the worst of its incidents (any order, at least one). Its symbol is the market."""
+    worst = max(incidents, key=lambda i: (i.score, i.incident_id))
+    first = min(incidents, key=lambda i: (i.onset_ns, i.incident_id))
+    venues = {i.venue for i in incidents}
+    return Incident(
+        incident_id=group.group_id,
+        category="price",
+        venue=first.venue if len(venues) == 1 else group.market,
+        symbol=group.market,
+        state="open" if group.state == "open" else "resolved",
+        severity=worst.severity,
+        score=worst.score,
+        onset=first.onset,
+        onset_ns=first.onset_ns,
+        updated_ns=max(group.last_ns, *(i.updated_ns for i in incidents)),
+        direction=group.direction,
+        peak_change_pct=group.move_pct,
+        message=group.message,
+        alerts=[a for i in sorted(incidents, key=lambda i: (i.onset_ns, i.incident_id)) for a in i.alerts],
+        open_alerts=sum(i.open_alerts for i in incidents),
+    )
+
+
 def minute_of(onset_ns: int, minutes: Sequence[MarketMinute]) -> MarketMinute | None:
     """Of the minutes of a market in the order of time, the one that ended with or after what began at `onset_ns`."""
     return next((m for m in minutes if onset_ns < m.end_ns <= onset_ns + REACH_NS), None)
 
 
-def view_of(venue: str, symbol: str, direction: Direction, minute: MarketMinute | None) -> MarketView | None:
+def view_of(venue: str, symbol: str, up: bool, minute: MarketMinute | None) -> MarketView | None:
     """What the others of its market did while the symbol was past its threshold. None where nobody can tell: no such
     minute, fewer than four active symbols, or the symbol not among those past their thresholds."""
     if minute is None or minute.active < ENOUGH_ACTIVE:
         return None
     own = [p for p in minute.past if (p.venue, p.symbol) == (venue, symbol)]
-    own = [p for p in own if p.up == (direction == "rise")] or own
+    own = [p for p in own if p.up == up] or own
     return _view(minute, own[0]) if own else None
 
 

@@ -8,7 +8,7 @@ class Counts:
     """Counters by name and labels; may be raised from several threads.
 
     `("owed", channel)`, `("delivered", channel)`, `("retried", channel)`, `("dead", channel)`,
-    `("suppressed", channel, why)` with why one of silence, inhibition; `("unrouted",)`; `("ledger_busy",)`.
+    `("suppressed", channel, why)` with why one of silence, inhibition, group; `("unrouted",)`; `("ledger_busy",)`.
     """
 
     def __init__(self) -> None:

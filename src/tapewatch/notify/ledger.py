@@ -30,14 +30,15 @@ def rows_of(notice: Notice, decision: Decision, now_ns: int) -> list[LedgerRow]:
     """A row for everybody concerned: pending, or suppressed with the reason. A notice for nobody has one row too, with
     an empty channel and recipient, so that it can be seen that nobody was told."""
     content = msgspec.json.encode(notice)
+    alert_id, revision = notice.key
     return [
         LedgerRow(
-            alert_id=notice.alert.alert_id,
-            revision=notice.alert.revision,
+            alert_id=alert_id,
+            revision=revision,
             channel=channel,
             recipient=recipient,
             state="suppressed" if decision.why else "pending",
-            next_try_ns=now_ns,
+            next_try_ns=now_ns + decision.wait_ns,
             last_error=decision.reason or None,
             notice=content,
         )

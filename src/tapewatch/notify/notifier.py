@@ -135,10 +135,12 @@ class Notifier:
             notice = msgspec.json.decode(row.notice, type=Notice)
         except msgspec.DecodeError as error:
             return self._bury(row, f"the notice in the ledger cannot be read: {error}")
-        silenced = self._decider.silenced(notice, self._now())  # a silence may have come since it was owed
-        if silenced:
-            self._ledger.settle(msgspec.structs.replace(row, state="suppressed", last_error=silenced))
-            return self.counts.add("suppressed", row.channel, "silence")
+        # A silence, or the group that it waited for, may have come since it was owed.
+        silenced = self._decider.silenced(notice, self._now())
+        muted = silenced or (self._decider.grouped(notice) if row.attempts == 0 else None)
+        if muted:
+            self._ledger.settle(msgspec.structs.replace(row, state="suppressed", last_error=clean(muted, 500)))
+            return self.counts.add("suppressed", row.channel, "silence" if silenced else "group")
         identity = message_id(row.alert_id, row.revision, row.channel, row.recipient)
         row = self._later(row, identity, "the attempt was under way when the process ended", None, row.attempts + 1)
         self._ledger.settle(row)

@@ -107,6 +107,10 @@ class NotifySettings(ChannelSettings, frozen=True, kw_only=True, forbid_unknown_
     retry: RetrySettings = RetrySettings()
     """How often a notice is tried."""
 
+    group_wait_s: Annotated[float, Meta(ge=0, le=120)] = 5.0
+    """Longest time in seconds that a notice of a move waits for its market's minute to end, so that a market-wide move
+    is told once; a market of fewer than four active symbols is never waited for. 0: do not wait."""
+
     link: Annotated[str, Meta(pattern=r"^https?://")] | None = None
     """Address that notices point to; `{incident_id}` and `{alert_id}` stand for the ids."""
 

@@ -122,5 +122,5 @@ def payload(notice: Notice, receiver: str) -> dict[str, Any]:  # Any: JSON of se
         "commonAnnotations": annotations,
         "externalURL": notice.link or "",
         "alerts": [one],
-        "tapewatch": {"event": notice.event, "incident": incident, "alert": alert},
+        "tapewatch": {"event": notice.event, "incident": incident, "alert": alert, "group": notice.group},
     }

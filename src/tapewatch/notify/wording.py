@@ -2,9 +2,11 @@
 
 import unicodedata
 
+from tapewatch.model.market import Group
 from tapewatch.model.times import format_rfc3339
 from tapewatch.notify.port import Notice
 
+MEMBERS_SHOWN = 25
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})  # controls, bidi overrides, zero width, line separators
 
 
@@ -28,6 +30,8 @@ def subject(notice: Notice) -> str:
 
 def facts(notice: Notice) -> list[tuple[str, str]]:
     """(label, value) of what a person decides by, cleaned; what is unknown is left out."""
+    if notice.group is not None:
+        return _group_facts(notice, notice.group)
     incident, alert = notice.incident, notice.alert
     found = [
         ("Severity", f"{incident.severity} (score {incident.score:.0f})"),
@@ -49,6 +53,26 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} times normal"
         found.insert(-4, ("Traded", f"{alert.notional:,.0f} {alert.currency}{times}"))
     return [(label, clean(value, 500)) for label, value in found]
+
+
+def _group_facts(notice: Notice, group: Group) -> list[tuple[str, str]]:
+    incident, alert = notice.incident, notice.alert
+    listed = [f"{m.symbol} ({m.venue}) {m.direction} {m.move_pct:+.2f} %" for m in group.members[:MEMBERS_SHOWN]]
+    if len(group.members) > MEMBERS_SHOWN:
+        listed.append(f"and {len(group.members) - MEMBERS_SHOWN} more")
+    found = [
+        ("Severity", f"{incident.severity} (score {incident.score:.0f}), of the worst of its alerts"),
+        ("Market", group.market),
+        ("State", f"{group.state}, joined by what begins before {format_rfc3339(group.until_ns)}"),
+        ("Began", incident.onset),
+        ("Recognised", f"{format_rfc3339(group.opened_ns)}: {group.past} of {group.active} active symbols"),
+        ("Change", f"{group.move_pct:+.2f} % on average over 5 minutes, at its worst"),
+        ("Members", "; ".join(listed)),
+        ("Alerts", f"{len(incident.alerts)}, {incident.open_alerts} of them open"),
+        ("Worst", alert.message),
+        ("Group", group.group_id),
+    ]
+    return [(label, clean(value, 2_000)) for label, value in found]
 
 
 def _state(notice: Notice) -> str:

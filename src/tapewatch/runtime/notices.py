@@ -1,35 +1,54 @@
-"""From the news of the alert store to the notifier: what happened to incidents becomes notices, once each."""
+"""From the news of the alert store and of groups to the notifier: what happened becomes notices, once each."""
 
 import sys
 import threading
 from collections.abc import Callable
 
-from tapewatch.model.alerts import Alert
+from tapewatch.alerts.groups import incident_for
+from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
+from tapewatch.detection.markets import market_of
+from tapewatch.model.alerts import Alert, Incident
+from tapewatch.model.market import ENOUGH_ACTIVE, Group
+from tapewatch.model.times import SECOND_NS
 from tapewatch.notify.channels import build_channels
 from tapewatch.notify.context import Context
-from tapewatch.notify.decide import Decider
+from tapewatch.notify.decide import Decider, Grouping
 from tapewatch.notify.notifier import Notifier
 from tapewatch.notify.port import Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
+from tapewatch.runtime.pipeline import Progress
+from tapewatch.stores.markets import MarketReader, group_members
 from tapewatch.stores.port import AlertQuery
-from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors, SqliteNoticeLedger
+from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors, SqliteGroupStore, SqliteNoticeLedger
 
-CURSOR = "notices"
+CURSOR, GROUP_CURSOR = "notices", "notices of groups"
 PAGE = 200
 POLL_S = 0.5
 
 
 class Notices:
     """Reads news after a stored cursor, hands them to the notifier, moves the cursor: a crash between two steps only
-    repeats what the ledger already knows."""
+    repeats what the ledger already knows. `progress` is that of the pipeline, None while there is none."""
 
-    def __init__(self, database: Database, alerts: SqliteAlertStore, settings: NotifySettings, now: Callable[[], int]):
+    def __init__(
+        self,
+        database: Database,
+        alerts: SqliteAlertStore,
+        groups: SqliteGroupStore,
+        settings: NotifySettings,
+        now: Callable[[], int],
+        progress: Callable[[], Progress | None] = lambda: None,
+    ) -> None:
         channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
         silences = tuple(s.silence() for s in settings.silences)
-        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self._open_quality)
+        self._alerts, self._groups = alerts, groups
+        self._market = MarketReader(groups)
+        self._progress = progress
+        self._wait_ns = int(settings.group_wait_s * SECOND_NS)
+        grouping = Grouping(self._market.group, lambda group: group_members(alerts, group), self._wait)
+        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self._quality, grouping)
         self.notifier = Notifier(decider, SqliteNoticeLedger(database, now), now=now, retry=settings.retry)
-        self._alerts = alerts
         self._cursors = SqliteCursors(database)
         self._link = settings.link
         self._changed = threading.Event()
@@ -40,9 +59,10 @@ class Notices:
 
     def run(self, stop: threading.Event) -> None:
         """Take news until `stop` is set."""
-        position = self._cursors.get(CURSOR)
+        position, groups = self._cursors.get(CURSOR), self._cursors.get(GROUP_CURSOR)
         while not stop.is_set():
             self._changed.clear()
+            groups = self._take_groups(groups)
             position = self._take(position, stop)
             self._changed.wait(POLL_S)
 
@@ -61,6 +81,46 @@ class Notices:
             self._cursors.put(CURSOR, position)
         return position
 
-    def _open_quality(self, venue: str) -> list[Alert]:
-        query = AlertQuery(venue=venue, category=["data_quality"], state=["firing", "recovering"], limit=PAGE)
-        return self._alerts.page(query)
+    def _take_groups(self, position: int) -> int:
+        for seq, group in self._groups.changed(position, PAGE):
+            members = group_members(self._alerts, group)
+            if not members:  # a group is stored before its alerts: they come with the same delivery
+                break
+            self.notifier.accept(self._group_notices(group, members))
+            position = seq
+            self._cursors.put(GROUP_CURSOR, position)
+        return position
+
+    def _group_notices(self, group: Group, members: list[tuple[Incident, Alert]]) -> list[Notice]:
+        """The beginning, which the ledger drops if it was told, and the end where it has come."""
+        incident = incident_for(group, [i for i, _ in members])
+        worst = max((a for _, a in members), key=lambda a: (a.score, a.alert_id))
+        link = link_to(self._link, group.group_id, worst.alert_id)
+        begin = Notice(event="opened", incident=incident, alert=worst, link=link, group=group)
+        end = Notice(event="resolved", incident=incident, alert=worst, link=link, group=group)
+        return [begin, end] if group.state == "closed" else [begin]
+
+    def _wait(self, notice: Notice) -> int:
+        """How long a move waits for its market's minute to be over; 0 where it is, or where there is no market."""
+        progress = self._progress()
+        if progress is None or notice.event != "opened" or notice.incident.category == "data_quality":
+            return 0
+        market = market_of(notice.incident.venue, notice.incident.symbol)
+        over = progress.market_ns > notice.alert.ts_event_ns
+        return 0 if over or progress.active.get(market, 0) < ENOUGH_ACTIVE else self._wait_ns
+
+    def _quality(self, incident: Incident, at_ns: int) -> list[Alert]:
+        return [
+            alert
+            for symbol in (incident.symbol, EVERY_SYMBOL)
+            for alert in self._alerts.page(
+                AlertQuery(
+                    venue=incident.venue,
+                    symbol=symbol,
+                    category=["data_quality"],
+                    alert_type=list(MUTING_TYPES),
+                    to_ns=at_ns + 1,
+                    limit=PAGE,
+                )
+            )
+        ]

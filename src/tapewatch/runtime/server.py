@@ -32,7 +32,7 @@ from tapewatch.runtime.pipeline import Pipeline, Progress
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.parquet.combined import CombinedBars
-from tapewatch.stores.sqlite import SqliteAlertStore, SqliteShardStore, SqliteTaskStore, retain
+from tapewatch.stores.sqlite import SqliteAlertStore, SqliteGroupStore, SqliteShardStore, SqliteTaskStore, retain
 from tapewatch.web.api.app import create_app
 from tapewatch.web.api.deps import ApiDeps
 from tapewatch.web.api.server import ApiServer
@@ -78,7 +78,8 @@ class EmbeddedServer:
         self._stores = open_on_disk(settings.data_dir, tape_name(feed) if feed else "none", now)
         self._alerts = self._stores.sinks.alerts
         assert isinstance(self._alerts, SqliteAlertStore)
-        self._notices = Notices(self._stores.database, self._alerts, settings.notify, now)
+        self._groups = SqliteGroupStore(self._stores.database, now)
+        self._notices = Notices(self._stores.database, self._alerts, self._groups, settings.notify, now, self._progress)
         self._history = ServedHistory(self._stores, history_root(settings.data_dir, ""))
         source = StoreReportSource(
             self._alerts,

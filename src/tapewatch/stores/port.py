@@ -119,6 +119,7 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
     severity: list[str] | None = None
     rule: list[str] | None = None
     direction: list[str] | None = None
+    alert_type: list[str] | None = None  # incidents: that have an alert of such a type
     state: list[str] | None = None
     category: list[str] | None = None
     incident_id: str | None = None

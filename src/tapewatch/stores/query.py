@@ -19,21 +19,31 @@ class Facet(NamedTuple):
     direction: str
     severity: str
     state: str
+    alert_type: str
 
 
 def alert_facet(alert: Alert) -> Facet:
     """The facet of an alert's newest revision."""
-    return Facet(alert.venue, alert.symbol, alert.category, alert.rule, alert.direction, alert.severity, alert.state)
+    return Facet(
+        alert.venue,
+        alert.symbol,
+        alert.category,
+        alert.rule,
+        alert.direction,
+        alert.severity,
+        alert.state,
+        alert.alert_type,
+    )
 
 
 def signal_facet(signal: Signal) -> Facet:
     """The facet of a signal; its severity is the band of its score."""
     severity = severity_of(signal.score)
-    return Facet(signal.venue, signal.symbol, "", signal.rule, signal.direction, severity, "")
+    return Facet(signal.venue, signal.symbol, "", signal.rule, signal.direction, severity, "", "")
 
 
 def incident_facet(incident: Incident) -> Facet:
-    """The facet of an incident; its rules are those of its alerts and stand with them."""
+    """The facet of an incident; its rules and types are those of its alerts and stand with them."""
     return Facet(
         incident.venue,
         incident.symbol,
@@ -42,11 +52,12 @@ def incident_facet(incident: Incident) -> Facet:
         incident.direction,
         incident.severity,
         incident.state,
+        "",
     )
 
 
 def facet_matches(query: AlertQuery, facet: Facet) -> bool:
-    """Whether the facet passes the query's filters on venue, symbol, category, rule, direction, severity and state.
+    """Whether the facet passes the query's filters on venue, symbol, category, rule, direction, severity, state, type.
 
     A filter on a value that the kind of item has not got is not judged here.
     """
@@ -58,12 +69,13 @@ def facet_matches(query: AlertQuery, facet: Facet) -> bool:
         and _allows(query.direction, facet.direction)
         and _allows(query.severity, facet.severity)
         and _allows(query.state, facet.state)
+        and _allows(query.alert_type, facet.alert_type)
     )
 
 
 def check_signal_query(query: AlertQuery) -> None:
     """Raise InputError where the query filters by what a signal has not got, instead of a page that looks complete."""
-    for name in ("state", "category"):
+    for name in ("state", "category", "alert_type"):
         if getattr(query, name) is not None:
             raise InputError(f"signals have no {name}: filter alerts by {name} and take their signals by alert_id")
 

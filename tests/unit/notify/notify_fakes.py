@@ -64,4 +64,4 @@ def decider(
 ) -> Decider:
     if routes is None:
         routes = (Route(match=Matcher(), targets=tuple(channel.name for channel in channels)),)
-    return Decider(tuple(channels), routes, lambda: silences, lambda venue: open_quality)
+    return Decider(tuple(channels), routes, lambda: silences, lambda incident, at_ns: open_quality)

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapewatch.alerts.groups import incident_for
+from tapewatch.model.market import Group, Member
 from tapewatch.model.secret import Secret
 from tapewatch.notify.email import compose, html
 from tapewatch.notify.port import Event, Notice
@@ -111,3 +113,20 @@ def test_the_signature_is_what_others_compute() -> None:
     # Computed with: printf '{"a":1}' | openssl dgst -sha256 -hmac key
     expected = "88a67f24bbcdaed0e6c997404bb79a743baf44c6bab2f4c27328e3009d22e342"
     assert signature(Secret("key"), b'{"a":1}') == f"sha256={expected}"
+
+
+def test_a_group_is_told_with_its_market_and_every_member() -> None:
+    members = [Member("binance", f"C{i}/USDT", "drop", 1, -4.0 - i) for i in range(30)]
+    group = Group(
+        group_id="a" * 32, revision=1, market="binance:USDT", state="open", direction="drop", from_ns=0,
+        opened_ns=ONSET_NS, last_ns=ONSET_NS, until_ns=ONSET_NS, active=40, past=30, move_pct=-5.5, members=members,
+        message="binance:USDT fell as a whole.",
+    )  # fmt: skip
+    whole = msgspec.structs.replace(
+        notice(), group=group, incident=incident_for(group, [make_incident(), make_incident(symbol="B")])
+    )
+    told = dict(facts(whole))
+    assert subject(whole) == "[HIGH] binance:USDT market (30 symbols) drop -5.50 % - opened"
+    assert told["Members"].startswith("C0/USDT (binance) drop -4.00 %; ")
+    assert told["Members"].endswith("and 5 more")
+    assert plain_text(whole).startswith("binance:USDT fell as a whole.\n")

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tapewatch.alerts.groups import close_group, open_group
+from tapewatch.model.alerts import Alert
+from tapewatch.model.market import Group, MarketFindings, MarketMinute, Past
+from tapewatch.model.times import MINUTE_NS, SECOND_NS
 from tapewatch.notify.settings import NotifySettings
-from tapewatch.runtime.notices import CURSOR, Notices
-from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors
+from tapewatch.runtime.notices import CURSOR, GROUP_CURSOR, Notices
+from tapewatch.runtime.pipeline import Progress
+from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors, SqliteGroupStore, SqliteNoticeLedger
 from tests.factories import ONSET_NS, make_alert, make_alerts
 
 SETTINGS = NotifySettings(link="https://desk.example.org/incidents/{incident_id}")
@@ -28,6 +33,12 @@ def now() -> int:
 def owed(database: Database) -> list[tuple[str, int, str, str]]:
     with database.read() as db:
         return db.execute("SELECT alert_id, revision, channel, recipient FROM notices ORDER BY id").fetchall()
+
+
+def notices_of(
+    database: Database, alerts: SqliteAlertStore, progress: Progress | None = None, settings: NotifySettings = SETTINGS
+) -> Notices:
+    return Notices(database, alerts, SqliteGroupStore(database, now), settings, now, lambda: progress)
 
 
 @contextmanager
@@ -55,19 +66,19 @@ def test_news_become_notices_once_even_where_a_crash_lost_the_cursor(database: D
     expected = [(n.alert.alert_id, n.alert.revision) for n in alerts.news(0, 1000)]
     last = alerts.news(0, 1000)[-1].seq
     assert len(expected) > 2
-    with running(Notices(database, alerts, SETTINGS, now)):
+    with running(notices_of(database, alerts)):
         wait_until(lambda: cursors.get(CURSOR) == last)
     first = owed(database)
     assert [row[:2] for row in first] == expected
     cursors.put(CURSOR, 0)  # as if the process had died before it stored how far it was
-    with running(Notices(database, alerts, SETTINGS, now)):
+    with running(notices_of(database, alerts)):
         wait_until(lambda: cursors.get(CURSOR) == last)
     assert owed(database) == first
 
 
 def test_what_comes_while_it_runs_is_taken_when_it_is_woken(database: Database) -> None:
     alerts, cursors = SqliteAlertStore(database, now), SqliteCursors(database)
-    notices = Notices(database, alerts, SETTINGS, now)
+    notices = notices_of(database, alerts)
     with running(notices):
         alerts.upsert([make_alert()], [])
         notices.wake()
@@ -79,8 +90,77 @@ def test_a_notice_links_to_its_incident(database: Database) -> None:
     alerts = SqliteAlertStore(database, now)
     alert = make_alert()
     alerts.upsert([alert], [])
-    with running(Notices(database, alerts, SETTINGS, now)):
+    with running(notices_of(database, alerts)):
         wait_until(lambda: bool(owed(database)))
     with database.read() as db:
         (notice,) = db.execute("SELECT notice FROM notices").fetchone()
     assert f"https://desk.example.org/incidents/{alert.incident_id}".encode() in notice
+
+
+COINS = ("ALGO/USDT", "AVAX/USDT", "FIL/USDT", "NEAR/USDT")
+
+
+def sell_off() -> tuple[Group, list[Alert]]:
+    """Four coins that fell in the same minute, and the group that they are."""
+    end_ns = ONSET_NS // MINUTE_NS * MINUTE_NS + MINUTE_NS
+    past = [Past("binance", coin, False, ONSET_NS, -6_000_000, -60_000) for coin in COINS]
+    group = open_group(MarketMinute("binance:USDT", end_ns, 4, 0, 4, 0, 4, 4, -24_000_000, 144_000_000, -240_000, past))
+    assert group is not None
+    return group, [make_alert(venue="binance", symbol=coin, currency="USDT") for coin in COINS]
+
+
+def states(database: Database) -> list[tuple[str, int, str, str | None]]:
+    with database.read() as db:
+        return db.execute("SELECT alert_id, revision, state, last_error FROM notices ORDER BY id").fetchall()
+
+
+def test_one_sell_off_is_one_notice_with_its_members_and_theirs_are_kept_with_the_reason(database: Database) -> None:
+    group, members = sell_off()
+    alerts, groups, cursors = (
+        SqliteAlertStore(database, now),
+        SqliteGroupStore(database, now),
+        SqliteCursors(database),
+    )
+    groups.put(MarketFindings([group]))
+    alerts.upsert(members, [])
+    groups.put(MarketFindings([close_group(group)]))
+    with running(notices_of(database, alerts)):
+        wait_until(lambda: cursors.get(CURSOR) == 4 and cursors.get(GROUP_CURSOR) == 2)
+    told = states(database)
+    assert [row[:3] for row in told if row[2] != "suppressed"] == [
+        (group.group_id, 1, "pending"),
+        (group.group_id, 2, "pending"),
+    ], "the beginning and the end of the group"
+    muted = {row[0]: row[3] for row in told if row[2] == "suppressed"}
+    assert muted.keys() == {a.alert_id for a in members}
+    assert all(group.group_id in str(reason) for reason in muted.values())
+    with database.read() as db:
+        (notice,) = db.execute("SELECT notice FROM notices WHERE alert_id = ?", (group.group_id,)).fetchone()
+    assert all(coin.encode() in notice for coin in COINS)
+
+
+def test_a_move_waits_for_its_markets_minute_and_is_then_told_with_its_group(database: Database) -> None:
+    group, members = sell_off()
+    alerts, groups = SqliteAlertStore(database, now), SqliteGroupStore(database, now)
+    progress = Progress(market_ns=ONSET_NS - MINUTE_NS, active={"binance:USDT": 4})
+    notices = notices_of(database, alerts, progress, NotifySettings(group_wait_s=5.0))
+    alerts.upsert(members, [])
+    with running(notices):
+        wait_until(lambda: len(owed(database)) == 4)
+    ledger = SqliteNoticeLedger(database, now)
+    assert ledger.due(ONSET_NS, 10) == []
+    groups.put(MarketFindings([group]))
+    assert notices.notifier.deliver_due(ONSET_NS + 5 * SECOND_NS) == 4
+    assert {row[2] for row in states(database)} == {"suppressed"}
+
+
+@pytest.mark.parametrize(("market_ns", "active"), [(ONSET_NS + 1, 4), (ONSET_NS - MINUTE_NS, 3)])
+def test_nobody_waits_for_a_minute_that_is_over_or_for_a_market_too_small(
+    database: Database, market_ns: int, active: int
+) -> None:
+    alerts = SqliteAlertStore(database, now)
+    progress = Progress(market_ns=market_ns, active={"binance:USDT": active})
+    alerts.upsert(sell_off()[1][:1], [])
+    with running(notices_of(database, alerts, progress)):
+        wait_until(lambda: len(owed(database)) == 1)
+    assert len(SqliteNoticeLedger(database, now).due(ONSET_NS, 10)) == 1

@@ -41,7 +41,8 @@ def test_the_link_header_is_the_next_page_and_the_last_has_none() -> None:
     [
         ("severity=high&severity=critical", "severity", {"high", "critical"}),
         ("rule=stale_feed", "rule", {"stale_feed"}),
-        ("type=rise", "direction", {"rise"}),
+        ("type=rise", "alert_type", {"rise"}),
+        ("type=stale_feed&type=drop", "alert_type", {"stale_feed", "drop"}),
         ("state=firing&state=recovering", "state", {"firing", "recovering"}),
         ("venue=XNAS", "venue", {"XNAS"}),
         ("category=volume", "category", {"volume"}),

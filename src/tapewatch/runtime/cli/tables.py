@@ -8,13 +8,15 @@ from rich.text import Text
 
 from tapewatch.detection.calendars import venue_info
 from tapewatch.model.alerts import Alert
+from tapewatch.model.market import Group
 from tapewatch.model.ticks import Fate
 from tapewatch.model.times import format_local
 from tapewatch.runtime.pipeline import Progress
-from tapewatch.stores.port import AlertQuery, AlertStore
+from tapewatch.stores.port import AlertQuery, AlertStore, GroupQuery, GroupStore
 
 STYLES = {"low": "dim", "medium": "yellow", "high": "red", "critical": "bold red"}
 SHOWN = 200
+GROUPS_SHOWN = 50
 PAGE = 500
 
 
@@ -48,6 +50,28 @@ def alert_table(alerts: list[Alert], title: str) -> Table:
 
 def _short(alert: Alert) -> str:
     return alert.message.removeprefix(f"{alert.symbol} on {alert.venue} ").removesuffix(".")
+
+
+def group_table(groups: list[Group]) -> Table:
+    """One row a market-wide move: when (UTC), how long others could join, how far, and who."""
+    table = Table(title="Market-wide moves (one notice each)", title_justify="left", header_style="bold", expand=True)
+    for name in ("recognised (UTC)", "last", "market"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("mean", justify="right", no_wrap=True)
+    table.add_column("what happened", ratio=1, min_width=24)
+    for group in groups:
+        opened, last = (format_local(ns, "UTC")[:16] for ns in (group.opened_ns, group.last_ns))
+        table.add_row(opened, last[11:], group.market, f"{group.move_pct:+.2f} %", group.message)
+    return table
+
+
+def show_groups(console: Console, store: GroupStore) -> None:
+    """The market-wide moves of a run, at most 50; nothing where there is none."""
+    groups = store.groups(GroupQuery(newest_first=False, limit=GROUPS_SHOWN + 1))
+    if groups:
+        console.print(group_table(groups[:GROUPS_SHOWN]))
+    if len(groups) > GROUPS_SHOWN:
+        console.print(f"... and more than these {GROUPS_SHOWN} market-wide moves: GET /v1/groups shows all of them")
 
 
 def show_alerts(console: Console, store: AlertStore, progress: Progress, seconds: float) -> None:

@@ -29,9 +29,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _IncidentDocument(Incident, frozen=True, kw_only=True):
-    """An incident as it is kept: with the rules of its alerts, so that it can be found by them."""
+    """An incident as it is kept: with the rules and types of its alerts, so that it can be found by them."""
 
     rules: list[str]
+    types: list[str]
 
 
 class ElasticAlertStore:
@@ -75,7 +76,7 @@ class ElasticAlertStore:
     def page(self, query: AlertQuery) -> list[Alert]:
         """As the port says; a limit above 5,000 is read from one point in time."""
         filters = equal(incident_id=query.incident_id, alert_id=query.alert_id)
-        filters += _facets(query) + among(severity=query.severity)
+        filters += _facets(query) + among(severity=query.severity, alert_type=query.alert_type)
         found = read_page(self._client, self._alerts, filters, "onset_ns", "alert_id", query)
         return [msgspec.convert(document, Alert) for document in found]
 
@@ -89,9 +90,9 @@ class ElasticAlertStore:
         return [msgspec.convert(document, Signal) for document in found]
 
     def incidents(self, query: AlertQuery) -> list[Incident]:
-        """As the port says; `rule` and `alert_id` ask for incidents that have such an alert."""
+        """As the port says; `rule`, `alert_type` and `alert_id` ask for incidents that have such an alert."""
         filters = equal(incident_id=query.incident_id, alerts=query.alert_id, venue=query.venue, symbol=query.symbol)
-        filters += among(rules=query.rule, severity=query.severity, direction=query.direction)
+        filters += among(rules=query.rule, types=query.alert_type, severity=query.severity, direction=query.direction)
         filters += among(state=query.state, category=query.category)
         found = read_page(self._client, self._incidents, filters, "onset_ns", "incident_id", query)
         return [msgspec.convert(document, Incident) for document in found]
@@ -164,8 +165,10 @@ def _opens_its_incident(alert: Alert) -> bool:
 
 def _document(alerts: Sequence[Alert]) -> _IncidentDocument:
     incident = fold(alerts)
-    rules = sorted({alert.rule for alert in alerts})
-    return _IncidentDocument(rules=rules, **{name: getattr(incident, name) for name in Incident.__struct_fields__})
+    rules, types = sorted({alert.rule for alert in alerts}), sorted({alert.alert_type for alert in alerts})
+    return _IncidentDocument(
+        rules=rules, types=types, **{name: getattr(incident, name) for name in Incident.__struct_fields__}
+    )
 
 
 def _facets(query: AlertQuery) -> Filters:

@@ -53,7 +53,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
         | {"k": _INT, "provisional": _BOOL, "details": _STORED}
     ),
     INCIDENTS: (
-        _fields(_KEYWORD, "incident_id category venue symbol state severity direction alerts rules")
+        _fields(_KEYWORD, "incident_id category venue symbol state severity direction alerts rules types")
         | _fields(_DOUBLE, "score peak_change_pct")
         | _fields(_LONG, "onset_ns updated_ns")
         | {"open_alerts": _INT, "onset": _TIME, "message": _TEXT}

@@ -60,7 +60,7 @@ class MemoryAlertStore:
         return _page(hits, query)
 
     def incidents(self, query: AlertQuery) -> list[Incident]:
-        """As the port says; `rule` and `alert_id` ask for incidents that have such an alert."""
+        """As the port says; `rule`, `alert_type` and `alert_id` ask for incidents that have such an alert."""
         with self._lock:
             hits = [
                 (incident.onset_ns, incident.incident_id, incident)
@@ -69,6 +69,10 @@ class MemoryAlertStore:
                 and query.incident_id in {None, incident.incident_id}
                 and (query.alert_id is None or query.alert_id in incident.alerts)
                 and (query.rule is None or any(self._alerts[a].rule in query.rule for a in incident.alerts))
+                and (
+                    query.alert_type is None
+                    or any(self._alerts[a].alert_type in query.alert_type for a in incident.alerts)
+                )
             ]
         return _page(hits, query)
 

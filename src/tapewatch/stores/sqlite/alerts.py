@@ -68,9 +68,9 @@ class SqliteAlertStore:
             return [_signal.decode(payload) for payload in read_page(db, SIGNALS, query, extra)]
 
     def incidents(self, query: AlertQuery) -> list[Incident]:
-        """As the port says; `rule` and `alert_id` ask for incidents that have such an alert.
+        """As the port says; `rule`, `alert_type` and `alert_id` ask for incidents that have such an alert.
 
-        A filter by rule looks at the alerts of each candidate: where few match, it reads many.
+        A filter by rule or type looks at the alerts of each candidate: where few match, it reads many.
         """
         extra = []
         if query.incident_id is not None:
@@ -78,12 +78,13 @@ class SqliteAlertStore:
         if query.alert_id is not None:
             member = "incident_id = (SELECT incident_id FROM alerts WHERE alert_id = ?)"
             extra.append(Condition(member, (query.alert_id,), selective=True))
-        if query.rule is not None:
-            has_rule = (
-                "EXISTS (SELECT 1 FROM alerts a JOIN classes c ON c.class_id = a.class_id"
-                " WHERE a.incident_id = incidents.incident_id AND c.rule IN (SELECT value FROM json_each(?)))"
-            )
-            extra.append(Condition(has_rule, (_encode(query.rule).decode(),), selective=False))
+        for column, wanted in (("rule", query.rule), ("alert_type", query.alert_type)):
+            if wanted is not None:
+                has_such = (
+                    f"EXISTS (SELECT 1 FROM alerts a JOIN classes c ON c.class_id = a.class_id AND c.{column}"  # noqa: S608
+                    " IN (SELECT value FROM json_each(?)) WHERE a.incident_id = incidents.incident_id)"  # two constants
+                )
+                extra.append(Condition(has_such, (_encode(wanted).decode(),), selective=False))
         with self._db.read() as db:
             return [_incident.decode(payload) for payload in read_page(db, INCIDENTS, query, extra)]
 

@@ -80,13 +80,13 @@ def _class_id(db: sqlite3.Connection, kind: str, facet: Facet, cache: dict[tuple
     found = cache.get((kind, facet))
     if found is None:
         db.execute(
-            "INSERT INTO classes (kind, venue, symbol, category, rule, direction, severity, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO classes (kind, venue, symbol, category, rule, direction, severity, state, alert_type)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (kind, *facet),
         )
         (found,) = db.execute(
             "SELECT class_id FROM classes WHERE kind = ? AND venue = ? AND symbol = ? AND category = ? AND rule = ?"
-            " AND direction = ? AND severity = ? AND state = ?",
+            " AND direction = ? AND severity = ? AND state = ? AND alert_type = ?",
             (kind, *facet),
         ).fetchone()
         cache[kind, facet] = found
@@ -95,7 +95,7 @@ def _class_id(db: sqlite3.Connection, kind: str, facet: Facet, cache: dict[tuple
 
 def _classes(db: sqlite3.Connection, kind: str, symbol: str) -> list[tuple[int, Facet]]:
     rows = db.execute(
-        "SELECT class_id, venue, symbol, category, rule, direction, severity, state FROM classes"
+        "SELECT class_id, venue, symbol, category, rule, direction, severity, state, alert_type FROM classes"
         " WHERE kind = ? AND symbol = ?",
         (kind, symbol),
     )

@@ -27,7 +27,7 @@ _ALERTS = """
 CREATE TABLE classes (
     class_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL,
     category TEXT NOT NULL, rule TEXT NOT NULL, direction TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL,
-    UNIQUE (kind, symbol, venue, category, rule, direction, severity, state)
+    alert_type TEXT NOT NULL, UNIQUE (kind, symbol, venue, category, rule, direction, severity, state, alert_type)
 ) STRICT;
 CREATE TABLE alerts (
     id INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, onset_ns INTEGER NOT NULL,

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from tapewatch.model.alerts import Category, Severity, State
 from tapewatch.model.errors import InputError
-from tapewatch.model.signals import Direction
 from tapewatch.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, parse_rfc3339
 from tapewatch.stores.port import AlertQuery
 from tapewatch.web.api.cursors import decode_cursor, filters_digest
@@ -87,7 +86,10 @@ Rules = Annotated[
     list[Annotated[str, Query(pattern=_NAME)]] | None,
     Query(alias="rule", max_length=50, description="May be repeated."),
 ]
-Types = Annotated[list[Direction] | None, Query(alias="type", max_length=3, description="Direction; may be repeated.")]
+Types = Annotated[
+    list[Annotated[str, Query(pattern=_NAME)]] | None,
+    Query(alias="type", max_length=20, description="`rise`, `drop`, `stale_feed`, `bad_print`, ...; may be repeated."),
+]
 States = Annotated[list[State] | None, Query(max_length=4, description="May be repeated.")]
 IncidentStates = Annotated[
     list[Literal["open", "resolved", "retracted"]] | None, Query(alias="state", max_length=3, description="Repeatable.")

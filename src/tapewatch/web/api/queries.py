@@ -30,7 +30,7 @@ async def alert_filters(
         venue=venue,
         severity=texts(severity),
         rule=texts(rule),
-        direction=texts(type_),
+        alert_type=texts(type_),
         state=texts(state),
         category=texts(category),
     )

@@ -88,7 +88,7 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
     from rich.console import Console
 
     from tapewatch.model.ticks import Fate
-    from tapewatch.runtime.cli.tables import show_alerts
+    from tapewatch.runtime.cli.tables import show_alerts, show_groups
     from tapewatch.runtime.embedded import build_engine, make_pipeline
 
     engine = build_engine(settings.rules)
@@ -99,6 +99,8 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
         pipeline.run(feed, settings.engine.batch_ticks, on_records=advance)
     seconds = time.perf_counter() - began
     if not as_json:
+        if sinks.groups is not None:
+            show_groups(Console(), sinks.groups)
         show_alerts(Console(), sinks.alerts, pipeline.progress, seconds)
     _say_dead(sinks, pipeline.progress.fates, known_dead)
 

@@ -35,7 +35,7 @@ async def incident_query(
         venue=venue,
         symbol=symbol,
         severity=texts(severity),
-        direction=texts(type_),
+        alert_type=texts(type_),
         state=texts(state),
         category=texts(category),
         from_ns=from_ns,
