@@ -68,13 +68,14 @@ def backtest(
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.runtime.backtest import load_labels, run_backtest
     from tapewatch.runtime.cli.backtest_tables import show
+    from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.history import open_history, span_of
 
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
     flags = [Flag(f"--{name}", f"feed.{name}", value) for name, value in given.items()]
     settings = state_of(ctx).load(flags).settings
-    _check(("--out", out, ".json"))
+    check_outputs(("--out", out, ".json"))
     known = load_labels(labels) if labels is not None else None
     sides = [_side(settings, rules, calibration)]
     if against is not None:
@@ -95,17 +96,6 @@ def backtest(
         sys.stdout.buffer.flush()
     else:
         show(Console(), result, seconds)
-
-
-def _check(*files: tuple[str, Path | None, str]) -> None:
-    """Refuse before the work what could not be written after it."""
-    from tapewatch.model.errors import InputError
-
-    for name, path, ending in files:
-        if path is not None and path.suffix.lower() != ending:
-            raise InputError(f"{name} {path}: its name must end in {ending}")
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"{name} {path}: there is no folder {path.parent}")
 
 
 def _side(settings: "Settings", rules: str | None, calibration: Path | None) -> "Side":
