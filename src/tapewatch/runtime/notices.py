@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 from tapewatch.alerts.groups import incident_for
+from tapewatch.alerts.incidents import News
 from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
 from tapewatch.detection.markets import market_of
 from tapewatch.model.alerts import Alert, Incident
@@ -18,7 +19,7 @@ from tapewatch.notify.port import Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
 from tapewatch.runtime.pipeline import Progress
-from tapewatch.stores.markets import MarketReader, group_members
+from tapewatch.stores.markets import MarketReader, group_members, told_incident
 from tapewatch.stores.port import AlertQuery
 from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors, SqliteGroupStore, SqliteNoticeLedger
 
@@ -68,18 +69,20 @@ class Notices:
 
     def _take(self, position: int, stop: threading.Event) -> int:
         while not stop.is_set() and (news := self._alerts.news(position, PAGE)):  # a backlog may take long: heed stop
-            self.notifier.accept(
-                Notice(
-                    event=n.event,
-                    incident=n.incident,
-                    alert=n.alert,
-                    link=link_to(self._link, n.incident.incident_id, n.alert.alert_id),
-                )
-                for n in news
-            )
+            self.notifier.accept(self._notice(n) for n in news)
             position = news[-1].seq
             self._cursors.put(CURSOR, position)
         return position
+
+    def _notice(self, news: News) -> Notice:
+        (view,) = self._market.views([news.incident])
+        (alert,) = self._market.told([news.alert])
+        return Notice(
+            event=news.event,
+            incident=told_incident(news.incident, view),
+            alert=alert,
+            link=link_to(self._link, news.incident.incident_id, news.alert.alert_id),
+        )
 
     def _take_groups(self, position: int) -> int:
         for seq, group in self._groups.changed(position, PAGE):

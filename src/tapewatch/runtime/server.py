@@ -181,6 +181,7 @@ class EmbeddedServer:
             cases=self._stores.sinks.cases,
             history=self._history,
             dead_letters=self._stores.sinks.dead_letters,
+            groups=self._groups,
             reports=self._reports,
             status=lambda: status_of(
                 self._progress(), tape_name(self._feed) if self._feed else "", self._state.feeding

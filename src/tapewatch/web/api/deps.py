@@ -8,7 +8,9 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from tapewatch.reports.port import ReportRequest
-from tapewatch.stores.port import AlertStore, CaseStore, DeadLetterReader, ReportTask, TickHistory
+from tapewatch.stores.markets import MarketReader
+from tapewatch.stores.memory import MemoryGroupStore
+from tapewatch.stores.port import AlertStore, CaseStore, DeadLetterReader, GroupStore, ReportTask, TickHistory
 from tapewatch.web.api.settings import ApiSettings
 
 __all__ = [
@@ -67,9 +69,15 @@ class ApiDeps:
     reports: ReportService
     status: Callable[[], Mapping[str, Any]]  # Any: whatever figures the runtime has
     now: Callable[[], int]
+    groups: GroupStore = field(default_factory=MemoryGroupStore)  # empty: no market reference anywhere
     settings: ApiSettings = field(default_factory=ApiSettings)
     readiness: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @property
+    def markets(self) -> MarketReader:
+        """Joins alerts and incidents with what their markets did."""
+        return MarketReader(self.groups)
 
 
 async def get_deps(request: Request) -> ApiDeps:

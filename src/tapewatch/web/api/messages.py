@@ -1,10 +1,13 @@
 """What the API answers with: msgspec structs, from which both the JSON and its documentation are made."""
 
+from typing import Literal
+
 import msgspec
 from starlette.responses import Response
 
 from tapewatch.model.alerts import Alert, AuditEntry, Case, CaseStatus, Disposition, Health, Incident
-from tapewatch.model.signals import Detail, Signal
+from tapewatch.model.market import Group, MarketView
+from tapewatch.model.signals import Detail, Direction, Signal
 from tapewatch.model.times import format_rfc3339
 from tapewatch.stores.port import ReportTask, TaskStatus
 
@@ -54,8 +57,15 @@ class SignalPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class IncidentView(Incident, frozen=True, kw_only=True):
+    """An incident, the market-wide move that it is part of, and what the others of its market did at its onset."""
+
+    group_id: str | None
+    market: MarketView | None  # null: no market reference
+
+
 class IncidentPage(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[Incident]
+    items: list[IncidentView]
     next: str | None
 
 
@@ -115,10 +125,51 @@ class AlertDetail(msgspec.Struct, frozen=True, kw_only=True):
 class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One incident and the alerts that it joins; `alerts_next` leads to the others where there are many."""
 
-    incident: Incident
+    incident: IncidentView
     alerts: list[Alert]
     cases: dict[str, CaseView]
     alerts_next: str | None
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol of a group; `move_pct` is over the five minutes before it joined."""
+
+    venue: str
+    symbol: str
+    direction: Direction
+    joined: str
+    move_pct: float
+
+
+class GroupView(msgspec.Struct, frozen=True, kw_only=True):
+    """A market-wide move: alerts with one cause. `opened` is the end of the minute in which it was recognised; what
+    begins before `until` joins it. `move_pct` is the farthest that the market went on average over five minutes."""
+
+    group_id: str
+    revision: int
+    market: str
+    state: Literal["open", "closed"]
+    direction: Direction
+    opened: str
+    last: str
+    until: str
+    active: int
+    past: int
+    move_pct: float
+    message: str
+    members: list[MemberView]
+
+
+class GroupPage(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[GroupView]
+    next: str | None
+
+
+class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A market-wide move and the incidents that it joins; at most 1,000 a venue."""
+
+    group: GroupView
+    incidents: list[IncidentView]
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -185,6 +236,38 @@ def explain(alert: Alert) -> Explanation:
         local_time=alert.local_time,
         market=alert.market,
         health=alert.health,
+    )
+
+
+def incident_view(incident: Incident, group: Group | None, market: MarketView | None) -> IncidentView:
+    fields = {name: getattr(incident, name) for name in Incident.__struct_fields__}
+    return IncidentView(**fields, group_id=group.group_id if group else None, market=market)
+
+
+def group_view(group: Group) -> GroupView:
+    return GroupView(
+        group_id=group.group_id,
+        revision=group.revision,
+        market=group.market,
+        state=group.state,
+        direction=group.direction,
+        opened=format_rfc3339(group.opened_ns),
+        last=format_rfc3339(group.last_ns),
+        until=format_rfc3339(group.until_ns),
+        active=group.active,
+        past=group.past,
+        move_pct=group.move_pct,
+        message=group.message,
+        members=[
+            MemberView(
+                venue=m.venue,
+                symbol=m.symbol,
+                direction=m.direction,
+                joined=format_rfc3339(m.joined_ns),
+                move_pct=m.move_pct,
+            )
+            for m in group.members
+        ],
     )
 
 

@@ -20,6 +20,8 @@ _STRUCTS = (
     messages.SignalPage,
     messages.IncidentPage,
     messages.IncidentDetail,
+    messages.GroupPage,
+    messages.GroupDetail,
     messages.AuditPage,
     messages.DeadLetterPage,
     messages.BarPage,

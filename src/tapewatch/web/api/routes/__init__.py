@@ -1,6 +1,18 @@
 """The routes, one noun a file; a new file joins this tuple."""
 
-from tapewatch.web.api.routes import alerts, audit, cases, dead_letters, docs, incidents, ops, reports, stream, ticks
+from tapewatch.web.api.routes import (
+    alerts,
+    audit,
+    cases,
+    dead_letters,
+    docs,
+    groups,
+    incidents,
+    ops,
+    reports,
+    stream,
+    ticks,
+)
 
 # cases before alerts: /v1/alerts/{id}/... is the longer path
 ROUTERS = (
@@ -8,6 +20,7 @@ ROUTERS = (
     cases.router,
     alerts.router,
     incidents.router,
+    groups.router,
     ticks.router,
     reports.router,
     audit.router,
