@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
 from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
@@ -202,6 +203,14 @@ class CaseStore(Protocol):
 
     def audit_append(self, entry: AuditEntry) -> AuditEntry:
         """Append; returns the entry with its seq."""
+        ...
+
+    def put_silence(self, silence: Silence, entry: AuditEntry) -> AuditEntry:
+        """Store a silence, over the one of its id, and append `entry` in the same step."""
+        ...
+
+    def silences(self) -> list[Silence]:
+        """All silences that people ever made, ended ones too, in the order of their ids."""
         ...
 
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:

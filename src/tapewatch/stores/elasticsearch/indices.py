@@ -17,6 +17,7 @@ from tapewatch.model.times import DAY_NS, SECOND_NS
 from tapewatch.stores.elasticsearch.client import answering
 
 ALERTS, INCIDENTS, CASES, AUDIT, AUDIT_HEAD = "alerts", "incidents", "cases", "audit", "audit-head"
+SILENCES = "silences"
 SIGNALS, TICKS, GROUPS, MINUTES = "signals", "ticks", "groups", "market-minutes"
 DEAD_LETTERS = "dead-letters"
 MONTHLY = (SIGNALS, TICKS)
@@ -65,6 +66,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
     ),
     AUDIT: _fields(_KEYWORD, "actor action subject") | _fields(_LONG, "seq at_ns") | {"detail": _STORED},
     AUDIT_HEAD: {},
+    SILENCES: {"silence_id": _KEYWORD, "silence": _STORED},
     GROUPS: (
         _fields(_KEYWORD, "group_id market state direction")
         | _fields(_LONG, "from_ns opened_ns last_ns until_ns")

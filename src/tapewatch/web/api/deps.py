@@ -1,12 +1,13 @@
 """What the API is built from: ports, settings, clock, all handed in."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from tapewatch.alerts.silences import Silence
 from tapewatch.reports.port import ReportRequest
 from tapewatch.stores.markets import MarketReader
 from tapewatch.stores.memory import MemoryGroupStore
@@ -70,6 +71,7 @@ class ApiDeps:
     status: Callable[[], Mapping[str, Any]]  # Any: whatever figures the runtime has
     now: Callable[[], int]
     groups: GroupStore = field(default_factory=MemoryGroupStore)  # empty: no market reference anywhere
+    fixed_silences: Sequence[Silence] = ()  # those of the settings
     settings: ApiSettings = field(default_factory=ApiSettings)
     readiness: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -5,6 +5,8 @@ from typing import Literal
 import msgspec
 from starlette.responses import Response
 
+from tapewatch.alerts.matching import Matcher
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, CaseStatus, Disposition, Health, Incident
 from tapewatch.model.market import Group, MarketView
 from tapewatch.model.signals import Detail, Direction, Signal
@@ -172,6 +174,23 @@ class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
     incidents: list[IncidentView]
 
 
+class SilenceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Notices that are not sent for a while, and who answers for it."""
+
+    silence_id: str
+    owner: str
+    reason: str
+    starts: str | None  # null: since ever
+    expires: str
+    state: Literal["pending", "active", "expired"]
+    source: Literal["settings", "api"]
+    match: Matcher
+
+
+class SilenceList(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[SilenceView]
+
+
 class Bar(msgspec.Struct, frozen=True):
     """One interval; `timestamp` is its start."""
 
@@ -268,6 +287,25 @@ def group_view(group: Group) -> GroupView:
             )
             for m in group.members
         ],
+    )
+
+
+def silence_state(silence: Silence, now_ns: int) -> Literal["pending", "active", "expired"]:
+    if now_ns >= silence.expires_ns:
+        return "expired"
+    return "active" if now_ns >= silence.starts_ns else "pending"
+
+
+def silence_view(silence: Silence, source: Literal["settings", "api"], now_ns: int) -> SilenceView:
+    return SilenceView(
+        silence_id=silence.silence_id,
+        owner=silence.owner,
+        reason=silence.reason,
+        starts=format_rfc3339(silence.starts_ns) if silence.starts_ns else None,
+        expires=format_rfc3339(silence.expires_ns),
+        state=silence_state(silence, now_ns),
+        source=source,
+        match=silence.match,
     )
 
 

@@ -22,6 +22,8 @@ _STRUCTS = (
     messages.IncidentDetail,
     messages.GroupPage,
     messages.GroupDetail,
+    messages.SilenceList,
+    messages.SilenceView,
     messages.AuditPage,
     messages.DeadLetterPage,
     messages.BarPage,

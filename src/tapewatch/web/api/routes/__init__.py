@@ -10,6 +10,7 @@ from tapewatch.web.api.routes import (
     incidents,
     ops,
     reports,
+    silences,
     stream,
     ticks,
 )
@@ -21,6 +22,7 @@ ROUTERS = (
     alerts.router,
     incidents.router,
     groups.router,
+    silences.router,
     ticks.router,
     reports.router,
     audit.router,
