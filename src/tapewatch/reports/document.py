@@ -57,7 +57,7 @@ def document(
         "days_left_out": max(0, len(summary.by_day) - TOP_DAYS),
         "dispositions": _dispositions(summary),
         "worst": [_worst(alert, local) for alert in _top(summary)],
-        "figures": [_figure(k, figure, local) for k, figure in enumerate(figures, start=1)],
+        "figures": [figure_text(k, figure, local) for k, figure in enumerate(figures, start=1)],
         "figures_note": _figures_note(summary, len(figures)),
         "tables": _tables(summary, local),
         "table_note": _table_note(summary),
@@ -195,7 +195,8 @@ def _worst(alert: Alert, local: LocalTimes) -> Json:
     }
 
 
-def _figure(number: int, figure: Figure, local: LocalTimes) -> Json:
+def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
+    """A chart with what stands around it."""
     episode, worst = figure.episode, figure.episode.worst
     alerts = [
         [k, local.text(a.onset_ns, "%H:%M:%S"), f"{plain(a.rule, 24)}, {plain(a.alert_type, 14)}", a.severity, _move(a)]

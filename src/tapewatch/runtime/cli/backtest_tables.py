@@ -1,12 +1,12 @@
 """What `tapewatch backtest` prints."""
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
 
 from rich.console import Console
 from rich.table import Table
 
-from tapewatch.detection.backtest.result import BacktestResult, LabelScore, RateOf, ShareOf, SideResult
+from tapewatch.detection.backtest.result import BacktestResult, LabelScore, SideResult
+from tapewatch.reports.backtest import rate_text, share_text
 
 LISTED, SYMBOLS = 15, 10
 
@@ -29,22 +29,6 @@ def show(console: Console, result: BacktestResult, seconds: float) -> None:
             console.print(_score(side.name, side.score))
     if result.difference is not None and result.b is not None:
         _difference(console, result)
-
-
-def rate_text(rate: RateOf) -> str:
-    """`12 = 0.034 [0.020, 0.049]`."""
-    if not isfinite(rate.per_symbol_day):
-        return f"{rate.incidents:,}"
-    low, high = rate.interval
-    return f"{rate.incidents:,} = {rate.per_symbol_day:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def share_text(share: ShareOf) -> str:
-    """`19/20 = 0.950 [0.751, 0.999]`."""
-    if share.value is None:
-        return "0/0"
-    low, high = share.interval
-    return f"{share.successes}/{share.trials} = {share.value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def new_table(title: str, *columns: str) -> Table:

@@ -4,7 +4,8 @@ from rich.console import Console
 
 from tapewatch.detection.tuning.grid import FACTORS
 from tapewatch.detection.tuning.result import Outcome, RuleTuning, Tuning
-from tapewatch.runtime.cli.backtest_tables import new_table, rate_text, share_text
+from tapewatch.reports.backtest import rate_text, share_text
+from tapewatch.runtime.cli.backtest_tables import new_table
 
 COLUMNS = ("rule", "group", "factor", "cost before", "cost", "a step looser", "a step stricter")
 
