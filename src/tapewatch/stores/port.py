@@ -150,8 +150,9 @@ class AlertStore(Protocol):
         """At most `query.limit` incidents in the order (onset_ns, incident_id), after the cursor."""
         ...
 
-    def changes(self, after: int, limit: int) -> list[tuple[int, Alert]]:
+    def changes(self, after: int, limit: int) -> Sequence[tuple[int, Alert | None]]:
         """Alert revisions in the order in which they took effect, numbered from 1 without holes: what SSE streams.
+        None has a number, but no effect: a log that may hold a revision twice has it in place of the second.
 
         Old entries may have been removed by retention; the caller sees that where the first number is not after + 1.
         """
@@ -267,6 +268,14 @@ class DeadLetterStore(DeadLetterReader, Protocol):
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Insert by (source, offset); repeats change nothing."""
+        ...
+
+
+class BarReader(Protocol):
+    """The part of a tick history that looks need."""
+
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
+        """As `TickHistory.bars` says."""
         ...
 
 

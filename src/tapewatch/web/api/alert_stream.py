@@ -168,7 +168,7 @@ class AlertStream:
             listener.seq, listener.id = self._head, self._head_id
             return _event("reset", self._head_id, {"reason": "the log no longer has what came after your last event"})
         listener.seq, listener.id = entries[-1].seq, entries[-1].id
-        wanted = [entry.frame for entry in entries if facet_matches(listener.filters, entry.facet)]
+        wanted = [e.frame for e in entries if e.facet is not None and facet_matches(listener.filters, e.facet)]
         self._sent.inc(len(wanted))
         return b"".join(wanted)
 

@@ -226,7 +226,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """The service is ready: every check passed."""
+    """The service is ready; `degraded` where something that it can do without fails its check."""
 
     status: str
     checks: dict[str, str | None]

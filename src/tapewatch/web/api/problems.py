@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tapewatch.model.errors import CommitRefusedError, InputError, RetryableError
+from tapewatch.web.api.deps import run_checks
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -34,7 +35,8 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457. `errors` names each wrong field, `error_id` leads support to the log, `checks` is `/readyz`'s."""
+    """RFC 9457. `errors` names each wrong field, `error_id` leads support to the log, `checks` are those of
+    `/readyz` (of a 503: those that fail)."""
 
     type: str
     title: str
@@ -128,10 +130,11 @@ def _on_input(_request: Request, error: Exception) -> Response:
     return problem_response(400, str(error))
 
 
-def _on_retryable(_request: Request, error: Exception) -> Response:
+def _on_retryable(request: Request, error: Exception) -> Response:
     logger.warning("a store was busy or out of reach: %s", error)
+    failing: dict[str, str | None] = {name: why for name, why in run_checks(request.app.state.deps).items() if why is not None}
     detail = "a store is busy or out of reach; the same request may succeed later"
-    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)}, checks=failing or None)
 
 
 def _on_conflict(_request: Request, _error: Exception) -> Response:
