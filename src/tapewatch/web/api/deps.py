@@ -78,6 +78,7 @@ class ApiDeps:
     settings: ApiSettings = field(default_factory=ApiSettings)
     readiness: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    newest_change: Callable[[], int] | None = None  # its number, where the log tells it faster than by being searched
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     @property

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -44,7 +45,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     errors: list[FieldError] | None = None
     error_id: str | None = None
-    checks: dict[str, str | None] | None = None
+    checks: Mapping[str, str | None] | None = None
 
 
 class ProblemError(Exception):
@@ -69,7 +70,7 @@ def problem_response(
     headers: dict[str, str] | None = None,
     errors: list[FieldError] | None = None,
     error_id: str | None = None,
-    checks: dict[str, str | None] | None = None,
+    checks: Mapping[str, str | None] | None = None,
 ) -> Response:
     """A problem document; its title is the status's standard phrase, so that clients can rely on it."""
     problem = Problem(
@@ -132,9 +133,10 @@ def _on_input(_request: Request, error: Exception) -> Response:
 
 def _on_retryable(request: Request, error: Exception) -> Response:
     logger.warning("a store was busy or out of reach: %s", error)
-    failing: dict[str, str | None] = {name: why for name, why in run_checks(request.app.state.deps).items() if why is not None}
+    checks = run_checks(request.app.state.deps)
+    failing = {name: why for name, why in checks.items() if why is not None} or None
     detail = "a store is busy or out of reach; the same request may succeed later"
-    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)}, checks=failing or None)
+    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)}, checks=failing)
 
 
 def _on_conflict(_request: Request, _error: Exception) -> Response:
