@@ -28,6 +28,7 @@ from tapewatch.stores.elasticsearch import (
     ElasticAlertStore,
     ElasticCaseStore,
     ElasticDeadLetterStore,
+    ElasticGroupStore,
     ElasticTaskStore,
     Refused,
     Retries,
@@ -95,6 +96,7 @@ class ClusterApi:
         self._alerts = ElasticAlertStore(self._client, writer, prefix=prefix, changes=self._changes.changes)
         self._cases = ElasticCaseStore(self._client, writer, prefix=prefix)
         self._dead = ElasticDeadLetterStore(self._client, writer, prefix=prefix)
+        self._groups = ElasticGroupStore(self._client, writer, prefix=prefix)
         self._bars = archived_bars(settings.archive, self._client, prefix)
         source = StoreReportSource(self._alerts, self._cases, self._bars)
         tasks = ElasticTaskStore(self._client, writer, prefix=prefix)
@@ -134,6 +136,7 @@ class ClusterApi:
         return ApiDeps(
             alerts=self._alerts,
             cases=self._cases,
+            groups=self._groups,
             history=self._bars,
             dead_letters=self._dead,
             reports=self._reports,
