@@ -90,7 +90,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
 ALL = tuple(_PROPERTIES)
 FOUND = (ALERTS, INCIDENTS, SIGNALS, GROUPS, MINUTES, DEAD_LETTERS)
 """The families that the indexer writes."""
-DONE = (CASES, AUDIT, AUDIT_HEAD, REPORT_TASKS, REPORT_FILES)
+DONE = (CASES, SILENCES, AUDIT, AUDIT_HEAD, REPORT_TASKS, REPORT_FILES)
 """The families that people's requests write."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tapewatch.alerts.inhibition import EVERY_SYMBOL
 from tapewatch.model.alerts import Alert, Incident
 from tapewatch.model.ledger import LedgerRow
 from tapewatch.stores.redis.client import Client, answering
@@ -18,6 +19,7 @@ from tapewatch.stores.redis.scripts import Script
 _encode = msgspec.json.Encoder().encode
 _row = msgspec.json.Decoder(LedgerRow)
 _PAGE = 1_000
+_QUALITY_S = 14 * 86_400  # after the last change of any of a symbol's data-quality alerts
 Place = tuple[str, int]  # topic, partition
 
 
@@ -113,10 +115,14 @@ class RedisNoticeMemory:
             found = self._client.hmget(self._offsets, [_place(p) for p in places]) if places else []
         return {place: int(at) for place, at in zip(places, found, strict=True) if at is not None}
 
-    def open_quality(self, venue: str) -> list[Alert]:
-        """The data-quality alerts of the venue that are firing or recovering."""
+    def quality(self, incident: Incident, at_ns: int) -> list[Alert]:  # noqa: ARG002 - the few there are, of any time
+        """The data-quality alerts of the incident's symbol and of its whole venue, ended ones of the last days too."""
         with answering():
-            found = self._client.hvals(f"{self._quality}:{venue}")
+            found = [
+                data
+                for symbol in (incident.symbol, EVERY_SYMBOL)
+                for data in self._client.hvals(self._quality_key(incident.venue, symbol))
+            ]
         return [msgspec.json.decode(data, type=Alert) for data in found]
 
     def save(
@@ -126,21 +132,22 @@ class RedisNoticeMemory:
         offsets: Mapping[Place, int],
         now_ns: int,
     ) -> None:
-        """All of it or nothing. `quality` are data-quality alerts that changed, whether open or not."""
+        """All of it or nothing. `quality` are the data-quality alerts that changed."""
         with answering():
             pipe = self._client.pipeline(transaction=True)
             for name, incident in incidents.items():
                 pipe.hset(self._incidents, name, _encode(incident))
                 pipe.zadd(self._touched, {name: float(now_ns)})
             for alert in quality:
-                key = f"{self._quality}:{alert.venue}"
-                if alert.state in ("firing", "recovering"):
-                    pipe.hset(key, alert.alert_id, _encode(alert))
-                else:
-                    pipe.hdel(key, alert.alert_id)
+                key = self._quality_key(alert.venue, alert.symbol)
+                pipe.hset(key, alert.alert_id, _encode(alert))
+                pipe.expire(key, _QUALITY_S)
             for place, offset in offsets.items():
                 pipe.hset(self._offsets, _place(place), offset)
             pipe.execute()
+
+    def _quality_key(self, venue: str, symbol: str) -> str:
+        return f"{self._quality}:{venue}:{symbol}"
 
     def prune(self, before_ns: int) -> int:
         """Forget incidents that nothing has changed since then; return how many."""

@@ -53,7 +53,7 @@ class NoticeSink:
         self.ledger, self.memory = RedisNoticeLedger(client, prefix), RedisNoticeMemory(client, prefix)
         channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
         silences = tuple(s.silence() for s in settings.silences)
-        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self.memory.open_quality)
+        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self.memory.quality)
         self.notifier = Notifier(decider, self.ledger, now=now, retry=settings.retry)
         self._saved: dict[Place, int] = {}
         self._uncommitted: dict[Place, int] = {}
