@@ -236,3 +236,20 @@ def test_a_commit_that_goes_backwards_is_a_mistake_of_the_caller(store: ShardSto
     store.commit(_commit(head, 5))
     with pytest.raises(ValueError, match="before its start"):
         store.commit(_commit(head, 4, start=5))
+
+
+def test_an_empty_outbox_is_told_from_one_that_was_lost(store: ShardStore) -> None:
+    head = store.claim("s", "i1", "f")[0]
+    store.commit(_commit(head, 3))
+    seen = replace(head, next=3)
+    assert store.drain("s", 10, seen) == []
+    for other, reason in (
+        (replace(seen, incarnation="i2"), "incarnation"),
+        (replace(seen, epoch=head.epoch + 1), "epoch"),
+        (replace(seen, next=4), "start"),
+    ):
+        with pytest.raises(CommitRefusedError) as refusal:
+            store.drain("s", 10, other)
+        assert refusal.value.reason == reason
+    with pytest.raises(CommitRefusedError):
+        store.drain("unknown", 10, replace(seen, shard="unknown"))

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
 from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
@@ -94,8 +93,11 @@ class ShardStore(Protocol):
         fingerprint, epoch, start. All checks come before the first write."""
         ...
 
-    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
-        """The oldest undelivered entries in order; repeated until `ack`."""
+    def drain(self, shard: str, limit: int, owner: ShardHead | None = None) -> list[OutboxEntry]:
+        """The oldest undelivered entries in order; repeated until `ack`. With `owner`, the head as last seen under its
+        claim, raise CommitRefusedError (`incarnation`, `epoch`, `start`) where, at the same moment, another claim has
+        come since or the shard stands before `owner.next`: a store that lost something has nothing to deliver, which
+        must not be taken for everything having been delivered."""
         ...
 
     def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
@@ -150,9 +152,8 @@ class AlertStore(Protocol):
         """At most `query.limit` incidents in the order (onset_ns, incident_id), after the cursor."""
         ...
 
-    def changes(self, after: int, limit: int) -> Sequence[tuple[int, Alert | None]]:
+    def changes(self, after: int, limit: int) -> list[tuple[int, Alert]]:
         """Alert revisions in the order in which they took effect, numbered from 1 without holes: what SSE streams.
-        None has a number, but no effect: a log that may hold a revision twice has it in place of the second.
 
         Old entries may have been removed by retention; the caller sees that where the first number is not after + 1.
         """
@@ -204,14 +205,6 @@ class CaseStore(Protocol):
 
     def audit_append(self, entry: AuditEntry) -> AuditEntry:
         """Append; returns the entry with its seq."""
-        ...
-
-    def put_silence(self, silence: Silence, entry: AuditEntry) -> AuditEntry:
-        """Store a silence, over the one of its id, and append `entry` in the same step."""
-        ...
-
-    def silences(self) -> list[Silence]:
-        """All silences that people ever made, ended ones too, in the order of their ids."""
         ...
 
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
@@ -268,14 +261,6 @@ class DeadLetterStore(DeadLetterReader, Protocol):
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Insert by (source, offset); repeats change nothing."""
-        ...
-
-
-class BarReader(Protocol):
-    """The part of a tick history that looks need."""
-
-    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
-        """As `TickHistory.bars` says."""
         ...
 
 

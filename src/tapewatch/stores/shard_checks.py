@@ -38,6 +38,13 @@ def check_owner(owner: ShardHead, head: ShardHead | None) -> None:
         raise CommitRefusedError("epoch", owner.epoch, head.epoch)
 
 
+def check_place(owner: ShardHead, head: ShardHead | None) -> None:
+    """As `check_owner`, and `start` where the shard stands before `owner.next`: the store has lost a part."""
+    check_owner(owner, head)
+    if head is not None and head.next < owner.next:
+        raise CommitRefusedError("start", owner.next, head.next)
+
+
 def check_rule_change(commit: Commit) -> None:
     """Raise ValueError where a change of rules would also pass records: it happens between two of them."""
     if commit.start != commit.end:

@@ -138,5 +138,4 @@ DETECTOR = Detector(
     details=("low", "fall_pct", "recovery_pct"),
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
-    knobs={"scales": 1.0, "min_scales": 1.0},
 )

@@ -138,5 +138,4 @@ DETECTOR = Detector(
     details=("horizon_s", "elapsed_s"),
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
-    knobs={"min_scales": 1.0, "calm_scales": 1.0},
 )

@@ -29,11 +29,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("backtest", f"{_COMMANDS}.backtest", "Count what rules would have told on a history.", LOOK),
     Entry("cluster", f"{_COMMANDS}.cluster", "Run the whole cluster on this machine, without containers.", RUN),
     Entry("index", f"{_COMMANDS}.index", "Bring alerts from Kafka into Elasticsearch.", RUN),
-    Entry("api", f"{_COMMANDS}.api", "Serve the API over Elasticsearch, Kafka and the archive.", RUN),
-    Entry("notify", f"{_COMMANDS}.notify", "Tell people what happened, on the cluster.", RUN),
     Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),
-    Entry("tune", f"{_COMMANDS}.tune", "Propose thresholds and a calibration from a history.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
     Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
-from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_rule_change
+from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_place, check_rule_change
 
 
 @dataclass(slots=True)
@@ -55,10 +55,12 @@ class MemoryShardStore:
             held.head = replace(held.head, fingerprint=fingerprint)
             self._apply(held, commit)
 
-    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
+    def drain(self, shard: str, limit: int, owner: ShardHead | None = None) -> list[OutboxEntry]:
         """As the port says."""
         with self._lock:
             held = self._shards.get(shard)
+            if owner:
+                check_place(owner, held.head if held else None)
             return held.outbox[:limit] if held else []
 
     def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:

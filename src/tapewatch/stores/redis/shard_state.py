@@ -74,11 +74,14 @@ class RedisShardStore:
         check_rule_change(commit)
         self._write(commit, fingerprint)
 
-    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
+    def drain(self, shard: str, limit: int, owner: ShardHead | None = None) -> list[OutboxEntry]:
         """As the port says."""
         if limit <= 0:
             return []
-        acked, packed = self._drain(self._client, self._keys(shard, "head", "outbox"), [limit])
+        who: list[str | int] = [owner.incarnation, owner.epoch, owner.next] if owner else []
+        acked, packed, refusal = self._drain(self._client, self._keys(shard, "head", "outbox"), [limit, *who])
+        if refusal and owner:
+            raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch, "start": owner.next})
         entries = (_unpack(entry) for entry in packed)
         return [OutboxEntry(e.kind, e.key, e.payload, seq) for seq, e in enumerate(entries, int(acked or 0) + 1)]
 

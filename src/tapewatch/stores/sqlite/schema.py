@@ -102,9 +102,7 @@ CREATE TABLE market_minutes (
 CREATE INDEX market_minutes_by_age ON market_minutes (stored_ns)
 """
 
-_SILENCES = "CREATE TABLE silences (silence_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT"
-
-MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS, _SILENCES)
+MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS)
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:

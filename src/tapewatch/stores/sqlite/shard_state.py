@@ -7,7 +7,7 @@ import msgspec
 
 from tapewatch.model.ticks import Fate
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
-from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_rule_change
+from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_place, check_rule_change
 from tapewatch.stores.sqlite.connection import Database
 
 _fates = msgspec.json.Decoder(dict[int, int])
@@ -62,9 +62,11 @@ class SqliteShardStore:
             db.execute("DELETE FROM shard_rows WHERE shard = ?", (commit.shard,))
             _apply(db, head, commit, fingerprint)
 
-    def drain(self, shard: str, limit: int) -> list[OutboxEntry]:
+    def drain(self, shard: str, limit: int, owner: ShardHead | None = None) -> list[OutboxEntry]:
         """As the port says."""
         with self._db.read() as db:
+            if owner:
+                check_place(owner, _head(db, shard))
             rows = db.execute(
                 "SELECT kind, key, payload, seq FROM outbox WHERE shard = ? ORDER BY seq LIMIT ?",
                 (shard, max(limit, 0)),

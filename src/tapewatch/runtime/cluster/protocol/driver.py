@@ -267,6 +267,11 @@ class ShardDriver:
 
     def _keep(self, now_s: float) -> None:
         """What has to happen every second and every minute."""
+        if self._ports.relay.fenced:
+            self._ports.relay.fenced = False
+            self._look(now_s)
+            if self.phase is not Phase.RUN:
+                return
         if now_s >= self._commit_at:
             if self._ports.server_id() != self._server:
                 self.phase = Phase.CLAIM
@@ -369,12 +374,12 @@ class ShardDriver:
         flight = self._flight
         if stored.next == head.next:
             return
-        self._advance(stored.next)
         if flight is None or not flight.raw.start < stored.next < flight.raw.end:
             self._flight = None
         else:  # a part of it: judged by halves
             wait_s = self._timing.redispatch_s
             self._flight = Flight(onward(flight.raw, stored.next), wait_s, now_s + wait_s)
+        self._advance(stored.next)  # last: it may fail half-way, and what is in flight must not outlive it
 
     # --- what is kept outside of the state
 

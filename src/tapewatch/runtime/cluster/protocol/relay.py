@@ -1,7 +1,7 @@
 """Drains the outbox of one shard to its topics, in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tapewatch.model.errors import CommitRefusedError
 from tapewatch.runtime.cluster.protocol.ports import Publisher, ShardId
@@ -22,6 +22,8 @@ class Relay:
 
     What a turn did not settle is collected again: it is published again, with the same ids and values. `drained` is the
     position below which everything that was found is published and deleted; it is what the committed offset waits for.
+    `fenced`: the store refused us since this was last set to False, and the owner should look why: it may have nothing
+    to commit itself, and would never hear of it.
     """
 
     def __init__(self, shard: ShardId, store: ShardStore, publisher: Publisher, limit: int = LIMIT) -> None:
@@ -30,6 +32,7 @@ class Relay:
         self._out: _Batch | None = None
         self.drained = -1
         self.published = self.refused = 0
+        self.fenced = False
 
     def own(self, owner: ShardHead) -> None:
         """From now on under this claim; what was collected under another one can no longer be settled."""
@@ -40,7 +43,12 @@ class Relay:
         owner = self._owner
         if owner is None:
             return ()
-        entries = self._store.drain(self._shard.name, self._limit)
+        self._out = None
+        try:
+            entries = self._store.drain(self._shard.name, self._limit, replace(owner, next=next_known))
+        except CommitRefusedError:  # another's by now, or the store lost a part: that nothing is there tells nothing
+            self._fence()
+            return ()
         if entries:
             self._publisher.send(self._shard, entries)
         self._out = _Batch(owner, entries, next_known if len(entries) < self._limit else -1)
@@ -55,7 +63,7 @@ class Relay:
             try:
                 self._store.ack(self._shard.name, batch.entries[-1].seq, batch.owner)
             except CommitRefusedError:
-                self.refused += 1
+                self._fence()
                 return
             self.published += len(batch.entries)
         if batch.owner is self._owner and batch.empties >= 0:
@@ -64,3 +72,7 @@ class Relay:
     def give_up(self) -> None:
         """What was collected may not have arrived: it stays in the outbox."""
         self._out = None
+
+    def _fence(self) -> None:
+        self.refused += 1
+        self.fenced = True

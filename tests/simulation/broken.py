@@ -1,0 +1,106 @@
+"""Ways of breaking the protocol on purpose: each must be seen, or the simulator would see nothing."""
+
+from dataclasses import replace
+from typing import Any
+
+from tapewatch.runtime.cluster.protocol.driver import ShardDriver
+from tapewatch.runtime.cluster.protocol.ports import Snapshot
+from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.stores.port import Commit, ShardHead, StateRow
+from tests.simulation.processes import Make
+from tests.simulation.world import Store
+
+
+class CommitsAnything(Store):
+    """No compare-and-set: whoever comes writes, wherever the shard stands."""
+
+    def commit(self, commit: Commit) -> None:
+        found = self.load(commit.shard, [])
+        if found is None:
+            return super().commit(commit)
+        head = found[0]
+        self._apply(self._shards[commit.shard], replace(commit, start=head.next))
+        return None
+
+
+class KnowsNoEpoch(Store):
+    """Every claim has the same epoch, so that an owner cannot be told from the one before."""
+
+    def claim(
+        self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
+    ) -> tuple[ShardHead, list[StateRow]]:
+        super().claim(shard, incarnation, fingerprint, epoch_floor)
+        held = self._shards[shard]
+        held.head = replace(held.head, epoch=1)
+        self.latest[shard] = held.head.incarnation, 1
+        return held.head, [StateRow(key, data) for key, data in sorted(held.rows.items())]
+
+
+class ForgetsEpochs(Store):
+    """The epoch is the store's alone: what was committed with the offset in Kafka is not looked at."""
+
+    def claim(
+        self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
+    ) -> tuple[ShardHead, list[StateRow]]:
+        return super().claim(shard, incarnation, fingerprint, 0)
+
+
+class NeverWaits(Relay):
+    """The offset is committed whether or not what was found below it is published."""
+
+    @property
+    def drained(self) -> int:
+        return 1 << 40
+
+    @drained.setter
+    def drained(self, value: int) -> None:
+        """Nothing is remembered."""
+
+
+class TakesEmptyForDrained(Relay):
+    """An outbox that is empty counts as drained, even where the store has lost what was in it."""
+
+    def own(self, owner: ShardHead) -> None:
+        super().own(owner)
+        store: Any = self._store  # a stand-in with two of its methods
+        if not isinstance(store, _Unasked):
+            stand_in: Any = _Unasked(store)
+            self._store = stand_in
+
+
+class _Unasked:
+    def __init__(self, store: Any) -> None:
+        self._inner = store
+
+    def drain(self, shard: str, limit: int, _owner: ShardHead) -> object:
+        return self._inner.drain(shard, limit)
+
+    def ack(self, *args: object) -> None:
+        self._inner.ack(*args)
+
+
+class SnapshotsTooNew(ShardDriver):
+    """A snapshot says that it is newer than the state in it."""
+
+    def _take_snapshot(self) -> None:
+        snapshots = self._ports.snapshots
+
+        class Ahead:
+            def write(self, snapshot: Snapshot, committed: int) -> bool:
+                return snapshots.write(replace(snapshot, next=snapshot.next + 1), committed)
+
+        ports, self._ports = self._ports, replace(self._ports, snapshots=Ahead())  # type: ignore[arg-type]
+        try:
+            super()._take_snapshot()
+        finally:
+            self._ports = ports
+
+
+BROKEN = {
+    "no compare-and-set": Make(store=CommitsAnything),
+    "no epoch": Make(store=KnowsNoEpoch),
+    "an epoch that the store alone remembers": Make(store=ForgetsEpochs),
+    "offset committed before the outbox drains": Make(relay=NeverWaits),
+    "an outbox that was lost taken for one that is drained": Make(relay=TakesEmptyForDrained),
+    "snapshot newer than its state": Make(driver=SnapshotsTooNew),
+}
