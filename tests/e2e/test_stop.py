@@ -5,6 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tapewatch.model.ticks import Fate
 from tests.e2e.support import Left, assert_same, position, start, wait_until, what_is_left
 
@@ -55,3 +57,14 @@ def test_a_server_without_a_feed_serves_what_is_there(tmp_path: Path) -> None:
     assert server.get("/alerts")["items"] == []
     assert server.get("/v1/status")["feed"] is None
     server.stop(signal.SIGINT)
+
+
+def test_a_stop_does_not_wait_for_the_compiler(market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, data = tmp_path / "cache", tmp_path / "data"
+    monkeypatch.setenv("TAPEWATCH_CACHE_DIR", str(cache))
+    server = start(tmp_path / "log", "serve", market, "--data-dir", data, "--port", "0")
+    wait_until(lambda: list(cache.rglob("kernel_*.py")), 60, "the text of the kernel")
+    assert server.address
+    server.stop()
+    assert not list(cache.rglob("*.nbc")), "the compiler was done before the stop, or the stop waited for it"
+    assert position(data) == 0

@@ -2,15 +2,18 @@
 
 The generated text only calls what stands in this package; it exists because Numba has to know at compile time which
 function runs for which rule. It lies in a cache directory under a name that covers the text of every source that it
-compiles, so that a change anywhere makes a new one; where the directory cannot be written, a temporary one does.
+compiles, so that a change anywhere makes a new one; where the directory cannot be written, a temporary one does. What
+was not used for longest makes room for what is new.
 """
 
 import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,12 @@ from tapewatch.detection.kernel_text import kernel_text
 Kernel = Callable[..., tuple[int, int, int]]
 DONE, FULL, CALENDAR = 0, 1, 2
 """Why a kernel came back: all records are done; the events fill their buffer; the session table ends too early."""
+
+KEPT = 32
+"""Kernels in the cache, some 5 MB each: of the rule sets and versions in use on one machine, and of some more."""
+
+SPARED_S = 3600.0
+"""What was used so shortly before the newest is never removed: another process may be compiling it just now."""
 
 
 def _sources(detectors: Sequence[Detector]) -> list[Path]:
@@ -48,7 +57,23 @@ def _write(root: Path, name: str, text: str) -> Path:
         with os.fdopen(handle, "w") as file:
             file.write(text)
         Path(temporary).replace(path)
+        _evict(directory)
+    with suppress(OSError):  # a cache that we may only read: nothing is evicted from it
+        os.utime(directory)
     return path
+
+
+def _evict(newest: Path) -> None:
+    """Remove the kernels beside `newest` that were used least recently, beyond `KEPT`. A process that runs one of them
+    has it in memory; one that loads it at this moment compiles it again."""
+    used = {}
+    for directory in newest.parent.iterdir():
+        with suppress(FileNotFoundError):  # another process evicts too
+            used[directory] = directory.stat().st_mtime
+    spared_from = used[newest] - SPARED_S
+    for directory in sorted(used, key=used.__getitem__, reverse=True)[KEPT:]:
+        if used[directory] < spared_from and (directory / f"kernel_{directory.name}.py").exists():
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def load_generated(text: str, sources: Iterable[Path]) -> Any:

@@ -60,6 +60,8 @@ class _State:
     failed: list[BaseException] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
     feeding: bool = False
+    begun: bool = False  # the feed's thread reads, or is about to: it has something to commit
+    begins: threading.Lock = field(default_factory=threading.Lock)
 
 
 class EmbeddedServer:
@@ -120,13 +122,25 @@ class EmbeddedServer:
         finally:
             state.stop.set()
             self._notices.wake()
-            for thread in state.threads:
-                thread.join()
+            self._join()
             self._stores.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         if state.failed:
             raise state.failed[0]
+
+    @property
+    def compiling(self) -> bool:
+        """After `run`: the kernels are still being compiled, which nothing can interrupt. Nothing was read yet, so
+        nothing is lost where the process ends at once."""
+        return any(thread.name == "feed" and thread.is_alive() for thread in self._state.threads)
+
+    def _join(self) -> None:
+        state = self._state
+        with state.begins:
+            waited = [t for t in state.threads if state.begun or t.name != "feed"]
+        for thread in waited:
+            thread.join()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the handler's signature
         if not self._state.stop.is_set():  # uvicorn hands a signal on to us after it has ended
@@ -151,6 +165,11 @@ class EmbeddedServer:
         speed = self._settings.feed.speed or None
         feed = paced(self._feed, speed, time.monotonic_ns, stop.wait, longest_wait_s=5.0, stopped=stop.is_set)
         engine = build_engine(self._settings.rules)
+        engine.warm()
+        with self._state.begins:
+            if stop.is_set():
+                return
+            self._state.begun = True
         self._pipeline = make_pipeline(self._feed, engine, self._stores.sinks, self._now, lambda _: self._on_alerts())
         self._state.feeding = True
         self._pipeline.run(feed, self._settings.engine.batch_ticks, stop)

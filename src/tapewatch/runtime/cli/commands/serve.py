@@ -1,5 +1,7 @@
 """`tapewatch serve`."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -61,3 +63,6 @@ def serve(
     server = EmbeddedServer(settings, feed, stop=stop)
     typer.echo(f"tapewatch serves {server.address} (API: /docs, metrics: /metrics)", err=True)
     server.run()
+    if server.compiling:
+        sys.stderr.flush()
+        os._exit(0)  # an orderly exit would wait for the compiler, or take its memory away beneath it

@@ -1,0 +1,58 @@
+"""The cache of kernels: bounded, and what is in use stays."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tapewatch.detection.kernel import KEPT, SPARED_S, load_generated
+
+
+@pytest.fixture
+def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TAPEWATCH_CACHE_DIR", str(tmp_path))
+    return tmp_path / "tapewatch" / "kernels"
+
+
+def load(number: int) -> Path:
+    module = load_generated(f"number = {number}\n", [])
+    assert module.number == number
+    return Path(module.__file__).parent
+
+
+def age(directory: Path, seconds: float) -> None:
+    used = directory.stat().st_mtime - seconds
+    os.utime(directory, (used, used))
+
+
+def test_the_least_recently_used_kernels_make_room_for_new_ones(kernels: Path) -> None:
+    made = [load(number) for number in range(KEPT)]
+    for number, directory in enumerate(made):
+        age(directory, 2 * SPARED_S + KEPT - number)
+    load(0)  # used again: now number 1 is the oldest
+    new = [load(KEPT), load(KEPT + 1)]
+    assert set(kernels.iterdir()) == {made[0], *made[3:], *new}
+
+
+def test_what_was_used_within_the_hour_is_spared_however_many_there_are(kernels: Path) -> None:
+    made = [load(number) for number in range(KEPT + 5)]
+    assert set(kernels.iterdir()) == set(made)
+
+
+def test_nothing_is_removed_that_is_not_a_kernel(kernels: Path) -> None:
+    for number in range(KEPT):
+        load(number)
+    foreign = kernels / "notes"
+    foreign.mkdir()
+    age(foreign, 10 * SPARED_S)
+    load(KEPT)
+    assert foreign.exists()
+
+
+def test_a_kernel_that_was_evicted_is_written_again(kernels: Path) -> None:
+    first = load(-1)
+    age(first, 10 * SPARED_S)
+    for number in range(KEPT):
+        load(number)
+    assert not first.exists()
+    assert load(-1) == first
