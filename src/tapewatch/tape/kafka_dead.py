@@ -31,10 +31,18 @@ class DeadMessage(msgspec.Struct, frozen=True, kw_only=True):
 def write_dead(
     publisher: KafkaPublisher, letters: Sequence[DeadMessage], source: str, topic: str = DEAD_LETTERS
 ) -> None:
-    """Write and wait for the acknowledgement. Keyed by place, so that a compacted topic would keep one of each."""
+    """Write and wait for the acknowledgement."""
+    send_dead(publisher, letters, source, topic)
+    publisher.flush()
+
+
+def send_dead(
+    publisher: KafkaPublisher, letters: Sequence[DeadMessage], source: str, topic: str = DEAD_LETTERS
+) -> None:
+    """Hand over to the publisher. Keyed by place, so that a compacted topic would keep one of each."""
     keys = [f"{x.topic}:{x.partition}:{x.offset}".encode() for x in letters]
     headers = [_headers(letter, key, source) for letter, key in zip(letters, keys, strict=True)]
-    publisher.publish(topic, list(keys), [x.original for x in letters], headers)
+    publisher.send(topic, list(keys), [x.original for x in letters], headers)
 
 
 def read_dead(settings: KafkaSettings, after: int = -1, topic: str = DEAD_LETTERS) -> Iterator[DeadMessage]:

@@ -10,7 +10,7 @@ import msgspec
 from tapewatch.model.times import format_rfc3339
 from tapewatch.tape.kafka_publisher import Headers
 
-EventKind = Literal["signal", "alert", "dead", "audit"]
+EventKind = Literal["signal", "alert", "dead", "audit", "breadth", "market"]
 _TYPE = "io.tapewatch."
 
 
@@ -26,13 +26,15 @@ class _Named(msgspec.Struct):
     offset: int | None = None
     seq: int | None = None
     at_ns: int | None = None
+    subject: str | None = None
+    through_ns: int | None = None
 
 
 _named = msgspec.json.Decoder(_Named)
 
 
 def event_headers(kind: EventKind, payload: bytes, source: str, trace: str | None = None) -> Headers:
-    """Headers of one published payload: JSON of a Signal, Alert, DeadLetter or AuditEntry.
+    """Headers of one published payload: JSON of what its kind says.
 
     `source` is a URI reference that names this installation, e.g. `/tapewatch/desk`; `trace` a W3C traceparent.
     """
@@ -61,4 +63,6 @@ def _event_id(kind: EventKind, found: _Named) -> str:
         return f"{found.signal_id}"
     if kind == "dead":
         return f"{found.source}:{found.offset}"
-    return f"{found.seq}"
+    if kind == "audit":
+        return f"{found.subject}:{found.at_ns}"
+    return f"{found.source}:{found.through_ns}"

@@ -6,6 +6,7 @@ ALERTS = "anomaly_alerts"
 DEAD_LETTERS = "dead_letters"
 BREADTH = "breadth"
 SNAPSHOTS = "tapewatch.snapshots"
+AUDIT = "tapewatch.audit"
 
 PARTITIONS = 12
 PARTITIONER = "murmur2_random"

@@ -83,9 +83,13 @@ class KafkaPublisher:
 
     def heartbeat(self, topic: str, partitions: int, time_ns: int, source: str) -> None:
         """Hand a heartbeat over to every partition; it waits with the ticks that were sent before it."""
-        value = msgspec.json.encode(Record(heartbeat=format_rfc3339(time_ns), source=source))
         for partition in range(partitions):
-            self.send(topic, [None], [value], partition=partition)
+            self.beat(topic, partition, time_ns, source)
+
+    def beat(self, topic: str, partition: int, time_ns: int, source: str) -> None:
+        """The same to one partition."""
+        value = msgspec.json.encode(Record(heartbeat=format_rfc3339(time_ns), source=source))
+        self.send(topic, [None], [value], partition=partition)
 
     def close(self) -> None:
         """Deliver what is left, as `flush`."""

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.tape.kafka_errors import as_ours, reported
-from tapewatch.tape.kafka_names import ALERTS, BREADTH, DEAD_LETTERS, PARTITIONS, PRICES, SIGNALS, SNAPSHOTS
+from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, DEAD_LETTERS, PARTITIONS, PRICES, SIGNALS, SNAPSHOTS
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 T = TypeVar("T")
@@ -35,7 +35,9 @@ class TopicSpec:
         """The broker stamps messages when it appends them: with the producers' times, a replay of old ticks would be
         deleted at once by any retention."""
         config = {_STAMPED: "LogAppendTime", "cleanup.policy": "compact" if self.compacted else "delete"}
-        if not self.compacted:
+        if self.compacted:  # what is superseded goes soon: only closed segments are compacted
+            config |= {"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.2"}
+        else:
             config["retention.ms"] = "-1" if self.retention_days is None else str(int(self.retention_days * _DAY_MS))
         return config
 
@@ -61,6 +63,7 @@ def our_topics(
         TopicSpec(DEAD_LETTERS, 1, 4 * retention_days),
         TopicSpec(BREADTH, 1, retention_days),
         TopicSpec(SNAPSHOTS, partitions, compacted=True),
+        TopicSpec(AUDIT, 1, None),
     )
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
+from tapewatch.detection.breadth_buffer import MINUTE_KEY
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.state import row_keys
 from tapewatch.model.alerts import AuditEntry
+from tapewatch.model.market import ShardMinutes
 from tapewatch.model.ticks import Fate, FeedBatch, Kind
 from tapewatch.model.times import format_rfc3339
 from tapewatch.runtime.cluster.protocol.ports import Judged, ShardId
@@ -27,6 +29,7 @@ class EngineDetection:
     def __init__(self, shard: ShardId, engine: Engine, decoder: JsonDecoder, now_ns: Callable[[], int]) -> None:
         self._shard, self._engine, self._decoder, self._now_ns = shard, engine, decoder, now_ns
         self._read: tuple[RawBatch, FeedBatch] | None = None
+        self._told_ns = 0
 
     @property
     def fingerprint(self) -> str:
@@ -37,10 +40,10 @@ class EngineDetection:
         batch = self._decoded(raw)
         if bool(np.any(batch.ticks.kind == Kind.HEARTBEAT)):
             return None
-        return [key for symbol in batch.ticks.symbols for key in row_keys(symbol)]
+        return [MINUTE_KEY, *(key for symbol in batch.ticks.symbols for key in row_keys(symbol))]
 
     def load(self, rows: Sequence[StateRow]) -> None:
-        self._engine.load((row.key, row.data) for row in rows if not row.key.startswith("*|"))
+        self._engine.load((row.key, row.data) for row in rows)
 
     def judge(self, raw: RawBatch) -> Judged:
         batch = self._decoded(raw)
@@ -51,6 +54,11 @@ class EngineDetection:
             fates[Fate.DEAD] = len(batch.dead)
         outbox = [dead_entry(self._shard, raw, letter.offset, letter.reason) for letter in batch.dead]
         outbox += outbox_of(outcome, (), format_rfc3339(self._now_ns() // _MS_NS * _MS_NS))
+        minutes = outcome.minutes
+        if minutes.through_ns > self._told_ns:  # once more after a load: who merges them drops what it has
+            self._told_ns = minutes.through_ns
+            said = ShardMinutes(self._shard.name, minutes.through_ns, minutes.messages())
+            outbox.append(OutboxEntry("breadth", "*", msgspec.json.encode(said)))
         return Judged([StateRow(key, data) for key, data in self._engine.changed_rows()], outbox, fates)
 
     def _decoded(self, raw: RawBatch) -> FeedBatch:

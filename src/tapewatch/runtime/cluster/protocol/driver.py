@@ -100,7 +100,7 @@ class ShardDriver:
     BaseException out of any call of a port, after which the driver and its relay are thrown away.
 
     `counts`: dispatched, redispatched, committed (batches), retried (something did not answer), gap_records, snapshots,
-    claims, rebuilt, and `refused:REASON`.
+    claims, rebuilt, entries (of the outbox, as far as the executor told), and `refused:REASON`.
     """
 
     def __init__(
@@ -132,6 +132,11 @@ class ShardDriver:
     def idle(self) -> bool:
         """Nothing is in flight that this driver would wait for."""
         return self._flight is None or self.phase is not Phase.RUN
+
+    @property
+    def told_by_others(self) -> bool:
+        """Whether executors commit without telling here what they found."""
+        return self._flight is not None or self.counts["committed"] > self.counts["told"]
 
     @property
     def in_flight(self) -> int:
@@ -167,7 +172,7 @@ class ShardDriver:
             return Wait(now_s)
 
     def settle(self) -> None:
-        """Commit what is drained, once more: when the partition is given back."""
+        """Commit what is drained, once more: when the partition is given back and `step` is no longer called."""
         if self.phase is Phase.RUN:
             self._commit_offset()
 
@@ -272,7 +277,7 @@ class ShardDriver:
             self._look(now_s)
             if self.phase is not Phase.RUN:
                 return
-        if now_s >= self._commit_at:
+        if now_s >= self._commit_at and not self._finishing:
             if self._ports.server_id() != self._server:
                 self.phase = Phase.CLAIM
                 return
@@ -332,6 +337,8 @@ class ShardDriver:
             self.counts[f"refused:{done.refused}"] += 1
             self._look(now_s)
         elif flight is not None:
+            self.counts["entries"] += done.entries
+            self.counts["told"] += 1
             self._advance(done.next)
 
     def _advance(self, position: int) -> None:

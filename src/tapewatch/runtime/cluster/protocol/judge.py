@@ -43,9 +43,11 @@ class Judge:
         make: Callable[[ShardId], Detection],
         make_dead: MakeDead,
         on_commit: Callable[[Task, Judged], None] = lambda _task, _judged: None,
+        on_refused: Callable[[str], None] = lambda _reason: None,
     ) -> None:
+        """`on_commit` hears of every commit, `on_refused` of every refusal by the check that failed."""
         self._store, self._attempts, self._make, self._make_dead = store, attempts, make, make_dead
-        self._on_commit = on_commit
+        self._on_commit, self._on_refused = on_commit, on_refused
         self._memories: dict[str, _Memory] = {}
         self.refused: Counter[str] = Counter()
         self.fates: Counter[Fate] = Counter()
@@ -62,6 +64,7 @@ class Judge:
         except CommitRefusedError as refusal:
             self._memories.pop(shard, None)
             self.refused[refusal.reason] += 1
+            self._on_refused(refusal.reason)
             done = Done(raw.start, refusal.reason)
         except TapewatchError:
             self._memories.pop(shard, None)
@@ -123,17 +126,16 @@ class Judge:
         keys = memory.detection.keys(raw)
         current = memory.next == raw.start
         held = memory.held if current else set()
-        wanted = None if keys is None else [key for key in keys if held is not None and key not in held]
-        if held is not None and (wanted is None or wanted):
-            self._load(task, raw, memory, wanted)
-            held = None if wanted is None else held | set(wanted)
+        if held is not None and (keys is None or not held.issuperset(keys)):
+            self._load(task, raw, memory, keys)  # all that it needs, those that are held too: few, and read at once
+            held = None if keys is None else held | set(keys)
         elif not current:
             self.loads["none"] += 1  # a batch without records
         memory.held, memory.next = held, raw.start
         self._memories[name] = memory
         return memory
 
-    def _load(self, task: Task, raw: RawBatch, memory: _Memory, wanted: list[str] | None) -> None:
+    def _load(self, task: Task, raw: RawBatch, memory: _Memory, wanted: Sequence[str] | None) -> None:
         found = self._store.load(task.shard.name, wanted)
         if found is None:
             raise CommitRefusedError("incarnation", task.incarnation, None)

@@ -1,0 +1,227 @@
+"""The bridge: owns partitions of the tape, has them judged, publishes what was found."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from celery import Celery
+from prometheus_client import CollectorRegistry
+
+from tapewatch.model.errors import GiveUpError, RetryableError, TapewatchError
+from tapewatch.runtime.cluster.celery_app import make_app
+from tapewatch.runtime.cluster.detection import EngineRules, gap_entry
+from tapewatch.runtime.cluster.executors import CeleryExecutor, InlineExecutor
+from tapewatch.runtime.cluster.group import GroupMember, Partitions
+from tapewatch.runtime.cluster.judging import Judging, connect_state
+from tapewatch.runtime.cluster.kafka_ports import GroupOffsets, KafkaLog, KafkaOutbox
+from tapewatch.runtime.cluster.layout import Layout
+from tapewatch.runtime.cluster.protocol.driver import Limits, Ports, ShardDriver, Timing
+from tapewatch.runtime.cluster.protocol.ports import Executor, ShardId
+from tapewatch.runtime.cluster.protocol.relay import LIMIT, Relay
+from tapewatch.runtime.cluster.shard_runner import ShardRunner
+from tapewatch.runtime.cluster.snapshots import KafkaSnapshots
+from tapewatch.runtime.config.kafka import kafka_settings
+from tapewatch.runtime.config.settings import Settings
+from tapewatch.stores.redis import Moves, check_servers, connect, server_id
+from tapewatch.tape.kafka import KafkaTape
+from tapewatch.tape.kafka_publisher import KafkaPublisher
+
+_log = logging.getLogger(__name__)
+RELAY_EVERY_S = 0.25
+POLL_S = 0.05
+BEAT_NS, BEAT_BEHIND_NS = 1_000_000_000, 2_000_000_000
+_MOST_QUEUED_A_SHARD = 4
+
+
+class Bridge:
+    """Its parts run on threads of their own: `parts` names them for `run_parts`.
+
+    Raises GiveUpError where the servers of the state and the queue are not as they have to be.
+    """
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry, now_ns: Callable[[], int] = time.time_ns):
+        self._settings, self._now_ns = settings, now_ns
+        self._kafka = kafka_settings(settings.kafka, "tapewatch-bridge")
+        self._client = connect_state(settings.state)
+        inline = settings.bridge.executor == "inline"
+        check_servers(self._client, None if inline else connect(settings.queue.address))
+        self._judging = Judging(settings, self._client, registry, now_ns)
+        self.store = self._judging.store
+        self._app: Celery | None = None if inline else make_app(settings)
+        self._layout = Layout(self._kafka, settings.kafka, self._client, settings.state.prefix)
+        self._layout.make()
+        self._publisher = KafkaPublisher(self._kafka, linger_ms=1)
+        self._outbox = KafkaOutbox(self._publisher, settings.bridge.source)
+        self._snapshots = KafkaPublisher(self._kafka, linger_ms=5)
+        self._beats = KafkaPublisher(self._kafka, linger_ms=5) if settings.bridge.heartbeats else None
+        self._lock = threading.Lock()
+        self.runners: dict[tuple[str, int], ShardRunner] = {}
+        self._found, self._watched = threading.Event(), threading.Event()
+        self._member: GroupMember | None = None
+
+    def parts(self) -> dict[str, Callable[[threading.Event], None]]:
+        """What has to run, by name."""
+        parts: dict[str, Callable[[threading.Event], None]] = {"group": self._run_group, "relay": self._run_relay}
+        if self._app is not None:
+            parts["moves"] = self._run_moves
+        if self._beats is not None:
+            parts["heartbeats"] = self._run_beats
+        return parts
+
+    def shards(self) -> list[ShardRunner]:
+        """Those that are owned now."""
+        with self._lock:
+            return list(self.runners.values())
+
+    def close(self) -> None:
+        """Let go of the clients, when all parts have ended."""
+        self._publisher.close()
+        self._snapshots.close()
+        self._client.close()
+
+    def check_group(self) -> str | None:
+        """Why no partitions can be ours, or None."""
+        joined = self._member is not None and self._member.joined.is_set()
+        return None if joined else "not yet a member of the consumer group"
+
+    def check_state(self) -> str | None:
+        """Raises RetryableError where the server of the state does not answer."""
+        server_id(self._client)
+        return None
+
+    # --- the group
+
+    def _run_group(self, stop: threading.Event) -> None:
+        self._member = GroupMember(
+            self._kafka, self._settings.bridge, self._settings.kafka.topics, self._given, self._taken
+        )
+        try:
+            while not stop.is_set():
+                self._member.poll()
+                stop.wait(POLL_S)
+                for runner in self.shards():
+                    if runner.failed is not None:
+                        raise runner.failed
+        finally:
+            self._taken(list(self.runners), False)
+            self._member.close()
+            self._found.set()
+
+    def _given(self, partitions: Partitions) -> None:
+        for topic, partition in partitions:
+            runner = self._make(topic, partition)
+            with self._lock:
+                self.runners[topic, partition] = runner
+            self._watched.set()
+            runner.start()
+            _log.info("took %s/%s", topic, partition)
+
+    def _taken(self, partitions: Partitions, lost: bool) -> None:
+        with self._lock:
+            runners = [(at, self.runners[at]) for at in partitions if at in self.runners]
+        for _, runner in runners:
+            if lost:
+                runner.abandon()
+            else:
+                runner.finish()
+        for at, runner in runners:
+            runner.join(give_back=not lost)
+            with self._lock:
+                del self.runners[at]
+            _log.info("%s %s/%s", "lost" if lost else "gave back", *at)
+        self._watched.set()
+
+    def _make(self, topic: str, partition: int) -> ShardRunner:
+        assert self._member is not None
+        bridge = self._settings.bridge
+        tape = KafkaTape(self._kafka, topic, partition, group=bridge.group)
+        shard = ShardId(topic, tape.identity.rpartition("/")[0], partition)
+        self._layout.check(topic)
+        limits = Limits(bridge.batch_ticks)
+        log = KafkaLog(tape, limits.messages, limits.bytes)
+        relay = Relay(shard, self.store, self._outbox)
+        ports = Ports(
+            log=log,
+            offsets=GroupOffsets(self._member, tape, topic, partition),
+            store=self.store,
+            executor=self._executor(),
+            attempts=self._judging.attempts,
+            snapshots=KafkaSnapshots(self._kafka, self._snapshots, self._layout.snapshot_partition(partition)),
+            rules=EngineRules(self._judging.engine, self.store, self._now_ns),
+            relay=relay,
+            server_id=lambda: server_id(self._client),
+            incarnation=lambda: uuid.uuid4().hex,
+            gap=lambda at, start, first: [gap_entry(at, start, first, self._now_ns())],
+        )
+        driver = ShardDriver(shard, ports, Timing(snapshot_s=bridge.snapshot_s), limits)
+        return ShardRunner(driver, relay, log, tape, self._found.set)
+
+    def _executor(self) -> Executor:
+        if self._app is None:
+            return InlineExecutor(self._judging.judge())
+        return CeleryExecutor(self._app, lambda: max(_MOST_QUEUED_A_SHARD * len(self.runners), 16))
+
+    # --- what was found
+
+    def _run_relay(self, stop: threading.Event) -> None:
+        while not stop.is_set() or self.runners:
+            self._found.wait(RELAY_EVERY_S)
+            self._found.clear()
+            while self._turn():
+                pass
+
+    def _turn(self) -> bool:
+        """Publish what the outboxes hold; whether there may be more. What fails is collected again."""
+        relays = [(runner.relay, runner.driver.next) for runner in self.shards()]
+        try:
+            more = [len(relay.collect(position)) >= LIMIT for relay, position in relays]
+            self._outbox.flush()
+            for relay, _ in relays:
+                relay.settle()
+        except RetryableError as error:
+            _log.warning("what was found waits in the outbox: %s", error)
+            for relay, _ in relays:
+                relay.give_up()
+            time.sleep(RELAY_EVERY_S)
+            return False
+        return any(more)
+
+    # --- news, and the clock of live feeds
+
+    def _run_moves(self, stop: threading.Event) -> None:
+        """Wake shards as soon as a worker has committed. Without it, they look every 250 ms."""
+        moves = Moves(self._client, self.store)
+        while not stop.is_set():
+            try:
+                if self._watched.is_set():
+                    self._watched.clear()
+                    moves.watch([runner.name for runner in self.shards()])
+                for name, position in moves.wait(RELAY_EVERY_S).items():
+                    for runner in self.shards():
+                        if runner.name == name:
+                            runner.moved(position)
+                            self._found.set()
+            except RetryableError as error:
+                _log.warning("commits are not heard of: %s", error)
+                stop.wait(1.0)
+        moves.close()
+
+    def _run_beats(self, stop: threading.Event) -> None:
+        """A heartbeat a second into each owned partition, two seconds behind the clock."""
+        assert self._beats is not None
+        last_ns = 0
+        while not stop.wait(0.05):
+            beat_ns = (self._now_ns() - BEAT_BEHIND_NS) // BEAT_NS * BEAT_NS
+            if beat_ns <= last_ns:
+                continue
+            last_ns = beat_ns
+            try:
+                for topic, partition in list(self.runners):
+                    self._beats.beat(topic, partition, beat_ns, self._settings.bridge.source)
+                self._beats.flush()
+            except TapewatchError as error:
+                if isinstance(error, GiveUpError):
+                    raise
+                _log.warning("heartbeats were not written: %s", error)

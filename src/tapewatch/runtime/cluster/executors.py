@@ -1,0 +1,63 @@
+"""The two executors: the bridge's own process, and Celery's workers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from tapewatch.model.errors import RetryableError
+from tapewatch.runtime.cluster.celery_app import DETECT, DETECT_TASK
+from tapewatch.runtime.cluster.payload import MOST_BYTES, pack
+from tapewatch.runtime.cluster.protocol.cutting import halves
+from tapewatch.runtime.cluster.protocol.judge import Judge
+from tapewatch.runtime.cluster.protocol.ports import Done, Task
+
+EXPIRES_S = 12.0
+"""A task that nobody took for so long is dropped by the worker that takes it: it was dispatched again by then."""
+
+
+class InlineExecutor:
+    """Judges in the thread that dispatches."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def dispatch(self, task: Task) -> Done | None:
+        return self._judge.run(task)
+
+
+class CeleryExecutor:
+    """Puts a batch into the queue `detect`.
+
+    While the queue holds `most_queued` tasks or more, nothing is put there: nobody takes them, and what is dispatched
+    again every few seconds must not fill the queue's memory. RetryableError then, and where the queue does not answer.
+    """
+
+    def __init__(self, app: Celery, most_queued: Callable[[], int]) -> None:
+        self._app, self._most_queued = app, most_queued
+        self._pool = app.amqp.producer_pool
+
+    def dispatch(self, task: Task) -> Done | None:
+        payload = pack(task)
+        while len(payload.data) > MOST_BYTES and len(task.raw) > 1:
+            task = replace(task, raw=halves(task.raw)[0])
+            payload = pack(task)
+        try:
+            with self._pool.acquire(block=True, timeout=5.0) as producer:
+                waiting = producer.channel.client.llen(DETECT)
+                if waiting >= self._most_queued():
+                    raise RetryableError(f"{waiting} batches wait in the queue, and no worker takes them")
+                self._app.send_task(
+                    DETECT_TASK,
+                    kwargs=msgspec.to_builtins(payload),
+                    queue=DETECT,
+                    expires=EXPIRES_S,
+                    producer=producer,
+                    retry=False,
+                    ignore_result=True,
+                )
+        except (OperationalError, OSError) as error:
+            raise RetryableError(f"the queue does not answer: {error}") from error
+        return None

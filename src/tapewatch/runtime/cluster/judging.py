@@ -1,0 +1,55 @@
+"""What judges, put together from the settings: the same for the bridge's own process and for every worker."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+
+from tapewatch.detection.calendars import venue_info
+from tapewatch.detection.engine import Engine
+from tapewatch.runtime.cluster.detection import EngineDetection, all_dead
+from tapewatch.runtime.cluster.figures import JudgeFigures
+from tapewatch.runtime.cluster.protocol.judge import Judge
+from tapewatch.runtime.cluster.protocol.ports import Detection, ShardId
+from tapewatch.runtime.config.detect import BridgeSection, StateSection
+from tapewatch.runtime.config.rules import load_rules
+from tapewatch.runtime.config.settings import Settings
+from tapewatch.runtime.embedded import load_calibration
+from tapewatch.stores.redis import Client, RedisAttempts, RedisShardStore, connect
+from tapewatch.tape.codec import CodecSettings, JsonDecoder
+
+
+class Judging:
+    """Makes engines and judges. Its kernels are compiled, and the scanner, when it has been made."""
+
+    def __init__(
+        self, settings: Settings, client: Client, registry: CollectorRegistry | None, now_ns: Callable[[], int]
+    ) -> None:
+        self._bridge, self._now_ns = settings.bridge, now_ns
+        self._rules, self._calibration = load_rules(settings.rules).rules, load_calibration(settings.rules.calibration)
+        self.store = RedisShardStore(client, settings.state.prefix)
+        self.attempts = RedisAttempts(client, settings.state.prefix)
+        self.figures = JudgeFigures(registry, now_ns)
+        self.engine().warm()
+        JsonDecoder(codec_of(settings.bridge, "")).warm_up()
+
+    def engine(self) -> Engine:
+        """A new engine of the rules of the settings, without state."""
+        return Engine(self._rules, self._calibration)
+
+    def judge(self) -> Judge:
+        """A judge, for one thread."""
+        return Judge(self.store, self.attempts, self._detection, all_dead, self.figures.committed, self.figures.refused)
+
+    def _detection(self, shard: ShardId) -> Detection:
+        return EngineDetection(shard, self.engine(), JsonDecoder(codec_of(self._bridge, shard.topic)), self._now_ns)
+
+
+def connect_state(section: StateSection) -> Client:
+    """The client of the state's Redis. Nothing is sent yet, except where it is a Redis Cluster."""
+    return connect(section.address, cluster=section.cluster, timeout_s=section.timeout_s)
+
+
+def codec_of(section: BridgeSection, topic: str) -> CodecSettings:
+    """How the messages of a topic are read."""
+    venue = section.venues.get(topic, section.venue)
+    return CodecSettings(source=topic, zone_of=lambda name: venue_info(name).zone, venue=venue)

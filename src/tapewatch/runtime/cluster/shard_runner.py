@@ -1,0 +1,112 @@
+"""The thread that drives one shard."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from tapewatch.model.errors import RetryableError, TapewatchError
+from tapewatch.runtime.cluster.kafka_ports import KafkaLog
+from tapewatch.runtime.cluster.protocol.driver import Phase, ShardDriver
+from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.tape.kafka import KafkaTape
+
+_log = logging.getLogger(__name__)
+LONGEST_WAIT_S = 0.25
+GRACE_S = 4.0
+"""How long a shard that is given back may take to finish what is in flight and to publish what was found."""
+
+
+class ShardRunner:
+    """Drives a `ShardDriver` until told to give the shard back (`finish`) or to let it drop (`abandon`).
+
+    `failed` is the error that ended it, where one did that a person has to look at.
+    """
+
+    def __init__(
+        self, driver: ShardDriver, relay: Relay, log: KafkaLog, tape: KafkaTape, on_found: Callable[[], None]
+    ) -> None:
+        """`on_found` is called where the relay may have something to do."""
+        self.driver, self.relay, self.tape = driver, relay, tape
+        self._log, self._on_found = log, on_found
+        self._woken, self._abandoned = threading.Event(), threading.Event()
+        self._finish_by: float | None = None
+        self.failed: TapewatchError | None = None
+        self.name = driver.shard.name
+        self._thread = threading.Thread(target=self._guarded, name=f"shard {driver.shard.partition}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def moved(self, position: int) -> None:
+        """The state's server told that the shard's `next` moved."""
+        self.driver.moved(position)
+        self._woken.set()
+
+    def finish(self) -> None:
+        """Begin nothing more; `join` waits for the end."""
+        self._finish_by = time.monotonic() + GRACE_S
+        self.driver.finish()
+        self._woken.set()
+
+    def abandon(self) -> None:
+        """Stop where it stands: the shard is another's."""
+        self._abandoned.set()
+        self._woken.set()
+
+    def join(self, *, give_back: bool) -> None:
+        """Wait for the thread, commit the offset once more with `give_back`, and let go of the log."""
+        if self._thread.is_alive():
+            self._thread.join()
+        if give_back and self.failed is None:
+            try:
+                self.driver.settle()
+            except TapewatchError as error:  # the next owner begins at an older offset: it publishes a little again
+                _log.warning("shard %s is given back without its last offset: %s", self.name, error)
+        self.tape.close()
+
+    def _guarded(self) -> None:
+        try:
+            self._work()
+        except TapewatchError as error:
+            _log.error("shard %s stopped: %s", self.name, error)
+            self.failed = error
+
+    def _work(self) -> None:
+        driver, told, trouble = self.driver, (-1, -1), ""
+        while not self._abandoned.is_set():
+            wait = driver.step(time.monotonic())
+            if driver.trouble and driver.trouble != trouble:
+                _log.warning("shard %s: %s", self.name, driver.trouble)
+            trouble = driver.trouble
+            seen = (driver.counts["entries"], driver.counts["claims"])
+            if seen != told or driver.phase is Phase.RULES or driver.told_by_others:
+                told = seen
+                self._on_found()
+            if self._finished():
+                return
+            left = min(wait.until_s - time.monotonic(), LONGEST_WAIT_S)
+            if left > 0:
+                self._wait(left, wait.records_from)
+
+    def _wait(self, seconds: float, records_from: int | None) -> None:
+        if records_from is not None and self._finish_by is None:
+            try:
+                self._log.wait(records_from, seconds)
+            except RetryableError as error:
+                _log.warning("shard %s: %s", self.name, error)
+                self._woken.wait(seconds)
+            return
+        self._woken.wait(min(seconds, 0.02) if self._finish_by is not None else seconds)
+        self._woken.clear()
+
+    def _finished(self) -> bool:
+        if self._finish_by is None:
+            return False
+        driver = self.driver
+        drained = driver.phase is not Phase.RUN or self.relay.drained >= driver.next
+        if not (driver.idle and drained) and time.monotonic() < self._finish_by:
+            self._on_found()
+            return False
+        return True

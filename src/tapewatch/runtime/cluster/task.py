@@ -1,0 +1,42 @@
+"""The task `tapewatch.detect`: one batch, judged and committed by a worker."""
+
+import logging
+import time
+from functools import lru_cache
+
+from celery import shared_task
+from celery.signals import worker_process_init
+
+from tapewatch.model.errors import RetryableError, TapewatchError
+from tapewatch.runtime.cluster.celery_app import DETECT_TASK, worker_settings
+from tapewatch.runtime.cluster.judging import Judging, connect_state
+from tapewatch.runtime.cluster.payload import unpack
+from tapewatch.runtime.cluster.protocol.judge import Judge
+
+_log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def _judging() -> tuple[Judging, Judge]:
+    settings = worker_settings()
+    judging = Judging(settings, connect_state(settings.state), None, time.time_ns)
+    return judging, judging.judge()
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _warm(**_: object) -> None:
+    """Before the process takes its first task: no task shall wait for a compiler."""
+    _judging()
+
+
+@shared_task(name=DETECT_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def detect(**fields: object) -> None:
+    """Judge one batch. Nobody waits for an answer: what was done stands in the state, and what was not is dispatched
+    again by the bridge."""
+    judging, judge = _judging()
+    try:
+        judge.run(unpack(fields))
+    except TapewatchError as error:
+        judging.figures.given_back()
+        level = logging.WARNING if isinstance(error, RetryableError) else logging.ERROR
+        _log.log(level, "a batch was given back: %s", error)
