@@ -146,6 +146,20 @@ def test_a_reader_that_goes_away_is_no_traceback(run: Run, failing: Callable[[Ba
     assert run("fail")[0] == 1
 
 
+@pytest.mark.parametrize("text", ["csv", "jsonl"])
+def test_generated_data_may_be_cut_by_its_reader(text: str) -> None:
+    command = "import sys; from tapewatch.runtime.cli import main; main(sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", command, "generate", "--days", "2", "--format", text],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 @pytest.mark.parametrize(
     "args", [(), ("no-such",), ("config", "shwo"), ("rules", "check"), ("config", "show", "--nope")]
 )

@@ -1,5 +1,7 @@
 """The root command and `main`: one clear message for a user's mistake, an exit code that scripts can use."""
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -66,9 +68,20 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except TapewatchError as error:
         code = _report(error, str(error), state.debug)
     except OSError as error:
+        if _reader_went_away(error):
+            sys.exit(FAILED)
         where = f"{error.filename}: " if error.filename else ""
         code = _report(error, f"{where}{error.strerror or error}", state.debug)
     sys.exit(code)
+
+
+def _reader_went_away(error: OSError) -> bool:
+    """Whether standard output was a pipe that nobody reads now (`tapewatch generate | head`): nothing to complain of.
+    polars hides the number in its text."""
+    if error.errno != errno.EPIPE and f"os error {errno.EPIPE}" not in str(error):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+    return True
 
 
 def _report(error: Exception, message: str, debug: bool) -> int:
