@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tapewatch.alerts.matching import Matcher
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import AuditEntry, Case, Comment
 from tapewatch.model.errors import CommitRefusedError
 from tapewatch.stores.elasticsearch import (
@@ -41,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CaseStore]
 def _elastic(url: str) -> Iterator[CaseStore]:
     client = connect(ElasticSettings((url,)))
     prefix, refused = f"{uuid.uuid4().hex}-", list[Refused]()
-    ensure_indices(client, prefix, only=("cases", "audit", "audit-head"))
+    ensure_indices(client, prefix, only=("cases", "audit", "audit-head", "silences"))
     yield ElasticCaseStore(client, BulkWriter(client, refused.append), prefix=prefix)
     assert refused == []
     names = client.indices.get(index=f"{prefix}*", features="aliases")
@@ -98,3 +100,15 @@ def test_the_audit_is_numbered_in_order_and_read_by_subject(store: CaseStore) ->
     assert store.audit(None, 2, 10) == entries[2:]
     assert store.audit("a", 1, 10) == [entries[2]]
     assert store.audit("nobody", 0, 10) == []
+
+
+def test_a_silence_is_kept_with_its_audit_entry_and_ends_by_being_put_again(store: CaseStore) -> None:
+    match = Matcher(symbols=("BTC/*",), min_severity="high")
+    silences = [Silence(silence_id=k, owner="ann", reason="drill", expires_ns=900, match=match) for k in ("b", "a")]
+    made = [store.put_silence(s, msgspec.structs.replace(ENTRY, subject=s.silence_id)) for s in silences]
+    assert [entry.seq for entry in made] == [1, 2]
+    assert store.silences() == [silences[1], silences[0]]
+    over = msgspec.structs.replace(silences[0], expires_ns=500)
+    store.put_silence(over, msgspec.structs.replace(ENTRY, action="expire_silence", subject="b"))
+    assert store.silences() == [silences[1], over]
+    assert [entry.action for entry in store.audit("b", 0, 10)] == ["comment", "expire_silence"]

@@ -1,22 +1,31 @@
 """What every NoticeLedger promises."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tapewatch.model.secret import Secret
 from tapewatch.stores.memory import MemoryNoticeLedger
 from tapewatch.stores.port import LedgerRow, NoticeLedger
+from tapewatch.stores.redis.client import connect
+from tapewatch.stores.redis.notices import RedisNoticeLedger
 from tapewatch.stores.sqlite import Database, SqliteNoticeLedger
 
 ROW = LedgerRow(alert_id="a", revision=1, channel="email", recipient="desk@example.org", notice=b'{"x":1}')
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.cluster)])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NoticeLedger]:
     if request.param == "memory":
         yield MemoryNoticeLedger()
+        return
+    if request.param == "redis":
+        client = connect(Secret(request.getfixturevalue("state_redis").address))
+        yield RedisNoticeLedger(client, uuid.uuid4().hex)
+        client.close()
         return
     database = Database(tmp_path / "db.sqlite")
     yield SqliteNoticeLedger(database, lambda: 7)

@@ -1,12 +1,21 @@
 """What every TaskStore promises."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tapewatch.stores.elasticsearch import (
+    BulkWriter,
+    ElasticSettings,
+    ElasticTaskStore,
+    Refused,
+    connect,
+    ensure_indices,
+)
 from tapewatch.stores.memory import MemoryTaskStore
 from tapewatch.stores.port import ReportTask, TaskStore
 from tapewatch.stores.sqlite import Database, SqliteTaskStore
@@ -14,14 +23,28 @@ from tapewatch.stores.sqlite import Database, SqliteTaskStore
 TASK = ReportTask(task_id="t", status="queued", created_ns=1, updated_ns=1, request=b'{"format":"pdf"}')
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("elasticsearch", marks=pytest.mark.cluster)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TaskStore]:
     if request.param == "memory":
         yield MemoryTaskStore()
         return
+    if request.param == "elasticsearch":
+        yield from _elastic(request.getfixturevalue("elasticsearch_server").address)
+        return
     database = Database(tmp_path / "db.sqlite")
     yield SqliteTaskStore(database)
     database.close()
+
+
+def _elastic(url: str) -> Iterator[TaskStore]:
+    client = connect(ElasticSettings((url,)))
+    prefix, refused = f"{uuid.uuid4().hex}-", list[Refused]()
+    ensure_indices(client, prefix, only=("report-tasks", "report-files"))
+    yield ElasticTaskStore(client, BulkWriter(client, refused.append), prefix=prefix, stale_s=0)
+    assert refused == []
+    for index in client.indices.get(index=f"{prefix}*", features="aliases"):
+        client.indices.delete(index=index)
+    client.close()
 
 
 def _task(**changed: object) -> ReportTask:

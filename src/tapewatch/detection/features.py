@@ -74,13 +74,13 @@ def season_bin(head: Row, at_ns: int) -> int:
 
 
 @compiled
-def sigma_now(head: Row, group: Row, interval_ns: int, at_ns: int, step: float) -> tuple[float, int]:
+def sigma_now(head: Row, group: Row, interval_ns: int, season: int, step: float) -> tuple[float, int]:
     """(sigma, source) of a return over one bar now; the group's scale is of a minute and is stretched to the bar."""
     floor = 0.5 * step / head.close
     sigma, source = sigma_of(head.scale, group, head.phase, floor)
     if source == 3:
         sigma *= math.sqrt(max(interval_ns, 1) / MINUTE_NS)
-    return max(sigma * group.vol[head.phase][season_bin(head, at_ns)], floor), source
+    return max(sigma * group.vol[head.phase][season], floor), source
 
 
 @compiled
@@ -96,9 +96,9 @@ def close_before(head: Row, limit_ns: int) -> int:
 
 
 @compiled
-def normal_volume(head: Row, group: Row, at_ns: int) -> float:
+def normal_volume(head: Row, group: Row, season: int) -> float:
     """Volume that this time of day expects; NaN before the first."""
-    return head.volume * group.volume[head.phase][season_bin(head, at_ns)] if head.volume_n > 0 else math.nan
+    return head.volume * group.volume[head.phase][season] if head.volume_n > 0 else math.nan
 
 
 @compiled
@@ -118,7 +118,7 @@ def busy(tick: Row, times: float) -> bool:
 
 
 @compiled
-def take_volume(head: Row, group: Row, at_ns: int, volume: float) -> None:
+def take_volume(head: Row, group: Row, season: int, volume: float) -> None:
     """Learn a volume: known or not by phase; mean and log deviation where it is the regular session's."""
     phase = head.phase
     head.phase_n[phase] += 1
@@ -128,7 +128,7 @@ def take_volume(head: Row, group: Row, at_ns: int, volume: float) -> None:
     head.zeros[phase] = 0
     if phase not in (2, 4):
         return
-    adjusted = volume / group.volume[phase][season_bin(head, at_ns)]
+    adjusted = volume / group.volume[phase][season]
     n = head.volume_n
     weight = max(1.0 / (n + 1.0), VOLUME_WEIGHT)
     if n >= 20:
@@ -141,9 +141,9 @@ def take_volume(head: Row, group: Row, at_ns: int, volume: float) -> None:
 
 
 @compiled
-def take_scale(head: Row, group: Row, ret: float, at_ns: int, step: float) -> None:
+def take_scale(head: Row, group: Row, ret: float, season: int, step: float) -> None:
     """Learn a return into its phase's scale, seasonally adjusted and clipped."""
-    factor = group.vol[head.phase][season_bin(head, at_ns)]
+    factor = group.vol[head.phase][season]
     learn(head.scale[head.phase], abs(ret) / factor, 0.5 * step / head.close)
 
 

@@ -16,7 +16,7 @@ from tapewatch.detection.admission import FUTURE, accept, admit
 from tapewatch.detection.breadth import breadth
 from tapewatch.detection.detectors.base import Tick
 from tapewatch.detection.features import (
-    is_gap, per_day, normal_volume, scaled_return, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
+    is_gap, per_day, normal_volume, scaled_return, season_bin, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
     volume_known,
 )
 from tapewatch.detection.quarantine import (
@@ -39,7 +39,7 @@ def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inter
     step = 0.0
     known = 0
     normal = math.nan
-    middle_ns = event_ns + interval_ns // 2
+    season = {season}
     if head.close > 0.0:
         fresh = 1 if is_gap(head, interval_ns, act_ns) else 0
         step = tick_size(head, group)
@@ -141,9 +141,9 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
         step = tick_size(head, group)
         sigma = math.nan
         source = 0
-        middle_ns = event_ns + interval_ns // 2
-        if interval_ns > 0 and (thin or v < CONFIRMS * normal_volume(head, group, middle_ns)):
-            sigma, source = sigma_now(head, group, interval_ns, middle_ns, step)
+        season = season_bin(head, event_ns + (interval_ns >> 1))
+        if interval_ns > 0 and (thin or v < CONFIRMS * normal_volume(head, group, season)):
+            sigma, source = sigma_now(head, group, interval_ns, season, step)
         kind = suspicious(c, head.close, thin, params.p{q}.jump, params.p{q}.off_scale, sigma, step)
         if kind == WATCHED:
             before = head.close
@@ -278,16 +278,17 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
             parts.append(f"from {d.due.__module__} import {d.due.__name__} as due_{i}\n")
     volume = bool(on & {"volume", "quarantine"})
     scale_1 = "elif interval_ns > 0:\n                ret = scaled_return(head, c, interval_ns, act_ns)\n"
-    scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, event_ns + interval_ns // 2, step)"
+    scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, season, step)"
     volume_1 = "known = 1 if volume_known(head) else 0\n"
-    volume_1 += "    normal = normal_volume(head, group, middle_ns)"
-    scale_2 = "if fresh == 0 and interval_ns > 0:\n            take_scale(head, group, ret, middle_ns, step)"
+    volume_1 += "    normal = normal_volume(head, group, season)"
+    scale_2 = "if fresh == 0 and interval_ns > 0:\n            take_scale(head, group, ret, season, step)"
     parts.append(
         VISIT.format(
+            season="season_bin(head, event_ns + (interval_ns >> 1))" if volume or "scale" in on else "0",
             scale_1=scale_1 if "scale" in on else "",
             scale_2=scale_2 if "scale" in on else "",
             volume_1=volume_1 if volume else "",
-            volume_2="take_volume(head, group, middle_ns, v)" if volume else "head.phase_n[head.phase] += 1",
+            volume_2="take_volume(head, group, season, v)" if volume else "head.phase_n[head.phase] += 1",
             recent="take_recent(head, c, act_ns)",
             rules=_rules(detectors),
         )

@@ -14,10 +14,10 @@ from tapewatch.detection.stats.scale import SOURCES
 from tapewatch.model import ids
 from tapewatch.model.alerts import Alert, Health, State, severity_of
 from tapewatch.model.instruments import Instrument
+from tapewatch.model.market import NO_MARKET
 from tapewatch.model.signals import Detail, Direction, Signal
 from tapewatch.model.times import format_local, format_rfc3339
 
-NO_MARKET = "no market reference"
 PHASES = ("closed", "pre", "regular", "post", "continuous")
 DIRECTIONS: dict[int, Direction] = {1: "rise", -1: "drop", 0: "none"}
 

@@ -15,6 +15,7 @@ _RFC3339 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d{1,9}))?"
     r"(?P<zone>[Zz]|[+-]\d{2}:\d{2})"
 )
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def format_rfc3339(ts_ns: int) -> str:
@@ -51,6 +52,15 @@ def parse_rfc3339(text: str) -> int:
         raise InputError(f"{text!r} is not a valid time: {error}") from None
     nanos = int((match["fraction"] or "").ljust(9, "0"))
     return datetime_to_ns(moment) + nanos
+
+
+def parse_moment(text: str) -> int:
+    """Read what people write on a command line: RFC 3339, or a date, which is its beginning in UTC.
+
+    >>> parse_moment("2025-04-07") == parse_moment("2025-04-07T00:00:00Z")
+    True
+    """
+    return parse_rfc3339(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
 
 
 def datetime_to_ns(moment: datetime) -> int:

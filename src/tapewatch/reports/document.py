@@ -11,9 +11,10 @@ from tapewatch.reports.content import CATEGORIES, OPEN_STATES, Coverage, Summary
 from tapewatch.reports.incidents import Figure
 from tapewatch.reports.port import ReportRequest
 from tapewatch.reports.times import LocalTimes
-from tapewatch.reports.words import count, percent, plain, price, rarity
+from tapewatch.reports.words import breakable, count, percent, plain, price, rarity
 
 Json = dict[str, Any]  # what the template reads: strings, numbers, lists and objects only
+NARROW, WIDE = 9, 40  # characters without a space that fit a narrow column, a wide one
 TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS, MOST_NAMES = 10, 15, 10, 24
 CATEGORY_NAMES = {"price": "Price", "volume": "Volume", "data_quality": "Data quality"}
 DISPOSITION_NAMES = {
@@ -56,7 +57,7 @@ def document(
         "days_left_out": max(0, len(summary.by_day) - TOP_DAYS),
         "dispositions": _dispositions(summary),
         "worst": [_worst(alert, local) for alert in _top(summary)],
-        "figures": [_figure(k, figure, local) for k, figure in enumerate(figures, start=1)],
+        "figures": [figure_text(k, figure, local) for k, figure in enumerate(figures, start=1)],
         "figures_note": _figures_note(summary, len(figures)),
         "tables": _tables(summary, local),
         "table_note": _table_note(summary),
@@ -110,7 +111,7 @@ def _names(names: Iterable[str]) -> list[str]:
     """At most `MOST_NAMES` names in alphabetical order, and how many more there are; a name is never broken."""
     ordered = sorted(names)
     more = [f"and {len(ordered) - MOST_NAMES:,} more"] if len(ordered) > MOST_NAMES else []
-    return [plain(name, 60) for name in ordered[:MOST_NAMES]] + more or ["none"]
+    return [breakable(plain(name, 60), WIDE) for name in ordered[:MOST_NAMES]] + more or ["none"]
 
 
 def _lead(summary: Summary) -> str:
@@ -159,7 +160,7 @@ def _ranking(tallies: Mapping[str, Tally], most: int) -> Json:
     """The tallies with the most alerts; what is left out is one row of its own, so that the sum is the total. It has no
     bar: a sum beside single names would be longer than the page is wide."""
     ordered = sorted(tallies.items(), key=lambda item: (-item[1].total, item[0]))
-    rows = [{"name": plain(name, 40), "total": t.total, "split": _split(t.by_severity)} for name, t in ordered[:most]]
+    rows = [{"name": plain(name, 32), "total": t.total, "split": _split(t.by_severity)} for name, t in ordered[:most]]
     rest = sum(tally.total for _, tally in ordered[most:])
     if rest:
         rows.append({"name": f"{len(ordered) - most:,} others together", "total": rest, "split": []})
@@ -186,15 +187,16 @@ def _top(summary: Summary) -> list[Alert]:
 def _worst(alert: Alert, local: LocalTimes) -> Json:
     return {
         "onset": local.text(alert.onset_ns, "%Y-%m-%d %H:%M:%S"),
-        "symbol": plain(alert.symbol, 24),
+        "symbol": breakable(plain(alert.symbol, 24), NARROW),
         "venue": plain(alert.venue, 16),
         "severity": alert.severity,
         "score": f"{alert.score:.0f}",
-        "message": plain(alert.message, 600),
+        "message": breakable(plain(alert.message, 600), WIDE),
     }
 
 
-def _figure(number: int, figure: Figure, local: LocalTimes) -> Json:
+def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
+    """A chart with what stands around it."""
     episode, worst = figure.episode, figure.episode.worst
     alerts = [
         [k, local.text(a.onset_ns, "%H:%M:%S"), f"{plain(a.rule, 24)}, {plain(a.alert_type, 14)}", a.severity, _move(a)]
@@ -206,7 +208,7 @@ def _figure(number: int, figure: Figure, local: LocalTimes) -> Json:
         "venue": plain(worst.venue, 16),
         "severity": worst.severity,
         "headline": f"{plain(worst.alert_type, 24)} {_move(worst)}".strip(),
-        "message": plain(worst.message, 600),
+        "message": breakable(plain(worst.message, 600), WIDE),
         "facts": [
             ["Onset", f"{local.text(episode.onset_ns, '%Y-%m-%d %H:%M:%S')} {local.name(episode.onset_ns)}"],
             ["Price before", f"{price(worst.price_before)} {plain(worst.currency, 8)}"],

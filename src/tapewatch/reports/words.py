@@ -18,6 +18,16 @@ def plain(text: str, limit: int) -> str:
     return visible if len(visible) <= limit else visible[: limit - 1].rstrip() + "…"
 
 
+def breakable(text: str, run: int) -> str:
+    """The text with a place to break the line after every `run` characters without a space: a name of 64 letters must
+    not run over the column beside it.
+
+    >>> breakable("AB CDEFG", 3)
+    'AB CDE\\u200bFG'
+    """
+    return re.sub(rf"(\S{{{run}}})(?=\S)", "\\1\u200b", text)
+
+
 def count(n: int, one: str, many: str | None = None) -> str:
     """A number with its noun.
 

@@ -12,6 +12,7 @@ from tapewatch.detection.backtest.summary import difference, matching_of, summar
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
 from tapewatch.feeds.labels import read_labels
+from tapewatch.model.alerts import Alert
 from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tapewatch.runtime.config.rules import LoadedRules
 from tapewatch.runtime.history import History
@@ -31,6 +32,14 @@ class Side:
         return engine
 
 
+@dataclass(frozen=True, slots=True)
+class Backtested:
+    """The result, and the alert revisions of each side in their order, for charts."""
+
+    result: BacktestResult
+    revisions: list[list[Alert]]
+
+
 def load_labels(path: Path) -> list[Label]:
     """The labels of a CSV file."""
     with path.open("rb") as source:
@@ -43,7 +52,7 @@ def run_backtest(
     labels: Sequence[Label] | None,
     now_ns: int,
     on_records: Callable[[float], None] = lambda _: None,
-) -> BacktestResult:
+) -> Backtested:
     """Run one or two sides, each with its fresh engine, over the history, which is read once."""
     trials, exposure = run_trials(history.batches(), [engine for _, engine in sides], on_records)
     results = [
@@ -52,7 +61,7 @@ def run_backtest(
     ]
     second = results[1] if len(results) > 1 else None
     seen = bool(exposure.ticks)
-    return BacktestResult(
+    result = BacktestResult(
         tapewatch=__version__,
         generated=format_rfc3339(now_ns // SECOND_NS * SECOND_NS),
         history=history.names,
@@ -68,3 +77,4 @@ def run_backtest(
         b=second,
         difference=None if second is None else difference(results[0].incidents, second.incidents),
     )
+    return Backtested(result, [trial.revisions for trial in trials])

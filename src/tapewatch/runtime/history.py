@@ -10,13 +10,12 @@ from tapewatch.feeds.heartbeats import HeartbeatGrid, acting_times, heartbeat_co
 from tapewatch.feeds.port import Feed
 from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import TickBatch, make_batch
-from tapewatch.model.times import parse_rfc3339
+from tapewatch.model.times import parse_moment
 from tapewatch.runtime.config.settings import FeedSettings
 from tapewatch.runtime.feeds import open_feed, venue_notes, with_sources
 from tapewatch.stores.parquet.manifest import NAME as MANIFEST
 from tapewatch.stores.parquet.reader import ParquetTickReader
 
-DATE = len("2025-04-07")
 EVER_NS = (-(2**62), 2**62)
 Span = tuple[int, int]
 
@@ -93,7 +92,7 @@ def span_of(begin: str | None, end: str | None) -> Span:
 def _moment(text: str | None, default: int) -> int:
     if text is None:
         return default
-    return parse_rfc3339(f"{text}T00:00:00Z" if len(text) == DATE else text)
+    return parse_moment(text)
 
 
 def _roots(folder: Path) -> list[Path]:

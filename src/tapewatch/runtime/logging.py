@@ -9,6 +9,7 @@ from typing import TextIO
 
 from tapewatch.model.times import format_rfc3339
 from tapewatch.runtime.config.settings import LoggingSettings
+from tapewatch.runtime.tracing import current_trace_id
 
 HIDDEN = "***"
 _SHORTEST_SECRET = 4  # blotting out shorter ones would tell more than it hides
@@ -52,7 +53,9 @@ class _Blotter:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD and not key.startswith("_")}
+    extra = {key: value for key, value in vars(record).items() if key not in _STANDARD and not key.startswith("_")}
+    trace_id = current_trace_id()
+    return {"trace_id": trace_id, **extra} if trace_id else extra
 
 
 class _TextFormatter(logging.Formatter):

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable
 
 from tapewatch.alerts.groups import incident_for
+from tapewatch.alerts.incidents import News
 from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
+from tapewatch.alerts.silences import Silence
 from tapewatch.detection.markets import market_of
 from tapewatch.model.alerts import Alert, Incident
 from tapewatch.model.market import ENOUGH_ACTIVE, Group
@@ -18,8 +20,8 @@ from tapewatch.notify.port import Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
 from tapewatch.runtime.pipeline import Progress
-from tapewatch.stores.markets import MarketReader, group_members
-from tapewatch.stores.port import AlertQuery
+from tapewatch.stores.markets import MarketReader, group_members, told_incident
+from tapewatch.stores.port import AlertQuery, CaseStore
 from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors, SqliteGroupStore, SqliteNoticeLedger
 
 CURSOR, GROUP_CURSOR = "notices", "notices of groups"
@@ -35,23 +37,28 @@ class Notices:
         self,
         database: Database,
         alerts: SqliteAlertStore,
+        cases: CaseStore,
         groups: SqliteGroupStore,
         settings: NotifySettings,
         now: Callable[[], int],
         progress: Callable[[], Progress | None] = lambda: None,
     ) -> None:
         channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
-        silences = tuple(s.silence() for s in settings.silences)
+        self.fixed_silences = tuple(s.silence() for s in settings.silences)
+        self._cases = cases
         self._alerts, self._groups = alerts, groups
         self._market = MarketReader(groups)
         self._progress = progress
         self._wait_ns = int(settings.group_wait_s * SECOND_NS)
         grouping = Grouping(self._market.group, lambda group: group_members(alerts, group), self._wait)
-        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self._quality, grouping)
+        decider = Decider(channels, routes_of(settings, channels), self._silences, self._quality, grouping)
         self.notifier = Notifier(decider, SqliteNoticeLedger(database, now), now=now, retry=settings.retry)
         self._cursors = SqliteCursors(database)
         self._link = settings.link
         self._changed = threading.Event()
+
+    def _silences(self) -> list[Silence]:
+        return [*self.fixed_silences, *self._cases.silences()]
 
     def wake(self) -> None:
         """There may be news."""
@@ -68,18 +75,20 @@ class Notices:
 
     def _take(self, position: int, stop: threading.Event) -> int:
         while not stop.is_set() and (news := self._alerts.news(position, PAGE)):  # a backlog may take long: heed stop
-            self.notifier.accept(
-                Notice(
-                    event=n.event,
-                    incident=n.incident,
-                    alert=n.alert,
-                    link=link_to(self._link, n.incident.incident_id, n.alert.alert_id),
-                )
-                for n in news
-            )
+            self.notifier.accept(self._notice(n) for n in news)
             position = news[-1].seq
             self._cursors.put(CURSOR, position)
         return position
+
+    def _notice(self, news: News) -> Notice:
+        (view,) = self._market.views([news.incident])
+        (alert,) = self._market.told([news.alert])
+        return Notice(
+            event=news.event,
+            incident=told_incident(news.incident, view),
+            alert=alert,
+            link=link_to(self._link, news.incident.incident_id, news.alert.alert_id),
+        )
 
     def _take_groups(self, position: int) -> int:
         for seq, group in self._groups.changed(position, PAGE):

@@ -81,7 +81,15 @@ class EmbeddedServer:
         self._alerts = self._stores.sinks.alerts
         assert isinstance(self._alerts, SqliteAlertStore)
         self._groups = SqliteGroupStore(self._stores.database, now)
-        self._notices = Notices(self._stores.database, self._alerts, self._groups, settings.notify, now, self._progress)
+        self._notices = Notices(
+            self._stores.database,
+            self._alerts,
+            self._stores.sinks.cases,
+            self._groups,
+            settings.notify,
+            now,
+            self._progress,
+        )
         self._history = ServedHistory(self._stores, history_root(settings.data_dir, ""))
         source = StoreReportSource(
             self._alerts,
@@ -200,6 +208,8 @@ class EmbeddedServer:
             cases=self._stores.sinks.cases,
             history=self._history,
             dead_letters=self._stores.sinks.dead_letters,
+            groups=self._groups,
+            fixed_silences=self._notices.fixed_silences,
             reports=self._reports,
             status=lambda: status_of(
                 self._progress(), tape_name(self._feed) if self._feed else "", self._state.feeding

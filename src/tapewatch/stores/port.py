@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
 from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
@@ -152,8 +153,9 @@ class AlertStore(Protocol):
         """At most `query.limit` incidents in the order (onset_ns, incident_id), after the cursor."""
         ...
 
-    def changes(self, after: int, limit: int) -> list[tuple[int, Alert]]:
+    def changes(self, after: int, limit: int) -> Sequence[tuple[int, Alert | None]]:
         """Alert revisions in the order in which they took effect, numbered from 1 without holes: what SSE streams.
+        None has a number, but no effect: a log that may hold a revision twice has it in place of the second.
 
         Old entries may have been removed by retention; the caller sees that where the first number is not after + 1.
         """
@@ -205,6 +207,14 @@ class CaseStore(Protocol):
 
     def audit_append(self, entry: AuditEntry) -> AuditEntry:
         """Append; returns the entry with its seq."""
+        ...
+
+    def put_silence(self, silence: Silence, entry: AuditEntry) -> AuditEntry:
+        """Store a silence, over the one of its id, and append `entry` in the same step."""
+        ...
+
+    def silences(self) -> list[Silence]:
+        """All silences that people ever made, ended ones too, in the order of their ids."""
         ...
 
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
@@ -261,6 +271,14 @@ class DeadLetterStore(DeadLetterReader, Protocol):
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Insert by (source, offset); repeats change nothing."""
+        ...
+
+
+class BarReader(Protocol):
+    """The part of a tick history that looks need."""
+
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
+        """As `TickHistory.bars` says."""
         ...
 
 

@@ -47,6 +47,7 @@ class KafkaGroup:
         """New groups begin at the oldest message there is. Raises InputError for settings that Kafka refuses."""
         self._what = f"reading {', '.join(topics)}"
         self._assigned: list[TopicPartition] = []
+        self._timeout_s = settings.timeout_s
         self._paused = False
         self._lag: dict[Place, int] = {}
         self._look_at = 0.0
@@ -120,6 +121,15 @@ class KafkaGroup:
             return False
         self.counts.commits += 1
         return True
+
+    def committed(self, place: Place) -> int:
+        """The offset that the group has committed; the first one of the log where there is none."""
+        at = TopicPartition(*place)
+        with reported(self._what):
+            (found,) = self._consumer.committed([at], self._timeout_s)
+            if found.offset >= 0:
+                return int(found.offset)
+            return int(self._consumer.get_watermark_offsets(at, self._timeout_s)[0])
 
     def lag(self) -> dict[Place, int]:
         """Messages that were not read, by partition, as of at most a second before the last `take` or `wait`.

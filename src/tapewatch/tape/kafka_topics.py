@@ -97,6 +97,11 @@ class KafkaTopics:
         self._wait_for(missing)
         return list(made)
 
+    def check(self) -> None:
+        """Return if a broker answers; RetryableError if not."""
+        with reported(f"Kafka at {self._settings.bootstrap}"):
+            self._admin.list_topics(timeout=min(3.0, self._settings.timeout_s))
+
     def find(self, names: Sequence[str]) -> dict[str, TopicInfo]:
         """The topics among these that exist."""
         if not names:

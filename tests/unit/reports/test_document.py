@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tapewatch.reports.content import summarise
-from tapewatch.reports.document import TOP_SYMBOLS, document
+from tapewatch.reports.document import NARROW, TOP_SYMBOLS, WIDE, document
 from tapewatch.reports.port import ReportRequest
 from tests.factories import ONSET_NS, make_alerts
 
@@ -18,3 +18,13 @@ def test_symbols_left_out_are_one_row_with_the_rest_of_the_sum_and_no_bar_that_c
     assert sum(row["total"] for row in symbols["rows"]) == len(alerts)
     assert rest["split"] == []
     assert all(sum(n for _, n in row["split"]) <= symbols["most"] for row in named)
+
+
+def test_a_long_name_can_break_wherever_it_stands_in_a_column() -> None:
+    name = "A" * 64
+    alerts = [msgspec.structs.replace(a, symbol=name, message=f"{name} fell") for a in make_alerts(3)]
+    summary = summarise(((a, None) for a in alerts), ZoneInfo("UTC"))
+    content = document(ReportRequest(format="pdf"), summary, [], None, zone=ZoneInfo("UTC"), generated_ns=ONSET_NS)
+    for worst in content["worst"]:
+        assert max(map(len, worst["symbol"].split("\u200b"))) <= NARROW
+        assert max(map(len, worst["message"].replace(" ", "\u200b").split("\u200b"))) <= WIDE

@@ -146,7 +146,7 @@ def results(sinks: Sinks) -> dict[str, Any]:
         "alerts": [_bare(a) for a in sinks.alerts.page(everything)],
         "signals": [_bare(s) for s in sinks.alerts.signals(everything)],
         "incidents": sinks.alerts.incidents(everything),
-        "changes": [(seq, _bare(a)) for seq, a in sinks.alerts.changes(0, 1_000_000)],
+        "changes": [(seq, _bare(a)) for seq, a in sinks.alerts.changes(0, 1_000_000) if a is not None],
         "dead": sinks.dead_letters.dead_letters(0, 1_000_000),
         "ticks": sorted(np.concatenate([t.offset for t in ticks]).tolist()),
     }

@@ -101,6 +101,14 @@ def test_paths_in_a_file_are_relative_to_it_and_others_are_left_alone(tmp_path: 
     assert settings.rules.file == Path("r.toml")
 
 
+def test_one_underscore_where_two_go_a_level_down_is_told(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "", {"TAPEWATCH_API_PORT": "1", "TAPEWATCH_NOTIFY_EMAIL__PORT": "1"}).splitlines()
+    assert [line.partition("; ")[2] for line in told] == [
+        "did you mean TAPEWATCH_API__PORT?",
+        "did you mean TAPEWATCH_NOTIFY__EMAIL__PORT?",
+    ]
+
+
 def test_every_mistake_is_named_with_its_place_and_the_nearest_key(tmp_path: Path) -> None:
     text = '[feed]\nspede = 3\n\n[stores]\ntick_days = "x"\n[[notify.webhook]]\nulr = "a"\n[api]\nport = true\n'
     environ = {"TAPEWATCH_API__PROT": "1", "TAPEWATCH_STORES__RECORD_DAYS": "many", "TAPEWATCH_LOGING__LEVEL": "info"}

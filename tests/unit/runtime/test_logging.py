@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tapewatch.model.secret import Secret
 from tapewatch.runtime.config.settings import LoggingSettings
 from tapewatch.runtime.logging import configure_logging
+from tapewatch.runtime.tracing import traced, traceparent
 
 
 class Terminal(io.StringIO):
@@ -80,3 +82,20 @@ def test_configuring_twice_writes_once() -> None:
     configure_logging(LoggingSettings(), stream=second)
     logging.getLogger("t").info("once")
     assert first.getvalue() == "" and second.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_what_is_logged_about_a_record_carries_the_trace_that_its_place_gives(stream: io.StringIO) -> None:
+    configure_logging(LoggingSettings(), stream=stream)
+    parent = traceparent("prices/x/0", 7)
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", parent)
+    assert traceparent("prices/x/0", 7) == parent
+    assert len({parent[3:35], traceparent("prices/x/0", 8)[3:35], traceparent("prices/x/1", 7)[3:35]}) == 3
+    with traced(parent), traced(traceparent("prices/x/0", 8)):
+        logging.getLogger("t").info("inner")
+    with traced(parent):
+        logging.getLogger("t").info("within")
+    logging.getLogger("t").info("outside")
+    _, within, outside = stream.getvalue().splitlines()
+    assert parent[3:35] in within
+    assert "trace_id" not in outside

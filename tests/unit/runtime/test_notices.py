@@ -13,7 +13,14 @@ from tapewatch.model.times import MINUTE_NS, SECOND_NS
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.runtime.notices import CURSOR, GROUP_CURSOR, Notices
 from tapewatch.runtime.pipeline import Progress
-from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteCursors, SqliteGroupStore, SqliteNoticeLedger
+from tapewatch.stores.sqlite import (
+    Database,
+    SqliteAlertStore,
+    SqliteCaseStore,
+    SqliteCursors,
+    SqliteGroupStore,
+    SqliteNoticeLedger,
+)
 from tests.factories import ONSET_NS, make_alert, make_alerts
 
 SETTINGS = NotifySettings(link="https://desk.example.org/incidents/{incident_id}")
@@ -38,7 +45,9 @@ def owed(database: Database) -> list[tuple[str, int, str, str]]:
 def notices_of(
     database: Database, alerts: SqliteAlertStore, progress: Progress | None = None, settings: NotifySettings = SETTINGS
 ) -> Notices:
-    return Notices(database, alerts, SqliteGroupStore(database, now), settings, now, lambda: progress)
+    return Notices(
+        database, alerts, SqliteCaseStore(database), SqliteGroupStore(database, now), settings, now, lambda: progress
+    )
 
 
 @contextmanager

@@ -76,6 +76,13 @@ class Exposure:
         counts = Counter(day for _, day in self.ticks)
         return dict(sorted(counts.items()))
 
+    def between(self, first_day: int, end_day: int) -> "Exposure":
+        """The part of some days, the last excluded."""
+        part = Exposure()
+        part.ticks = Counter({key: n for key, n in self.ticks.items() if first_day <= key[1] < end_day})
+        part.longest_ns, part.trades = self.longest_ns, self.trades
+        return part
+
     def symbol_days(self) -> int:
         return len(self.ticks)
 

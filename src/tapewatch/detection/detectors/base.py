@@ -74,3 +74,4 @@ class Detector:
     due: Callable[..., int] | None = None
     verdicts: bool = False  # judges quarantined ticks, and only those
     defaults: Mapping[str, Detail] = field(default_factory=dict)  # common settings that suit it
+    knobs: Mapping[str, float] = field(default_factory=dict)  # parameters that `tune` scales, each to this power

@@ -138,4 +138,5 @@ DETECTOR = Detector(
     details=("low", "fall_pct", "recovery_pct"),
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
+    knobs={"scales": 1.0, "min_scales": 1.0},
 )

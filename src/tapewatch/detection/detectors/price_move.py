@@ -138,4 +138,5 @@ DETECTOR = Detector(
     details=("horizon_s", "elapsed_s"),
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
+    knobs={"min_scales": 1.0, "calm_scales": 1.0},
 )

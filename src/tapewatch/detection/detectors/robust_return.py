@@ -111,4 +111,5 @@ DETECTOR = Detector(
     details=("robust_z", "log_return_pct", "expected_scale_pct"),
     sentence=_sentence,
     features=frozenset({"scale"}),
+    knobs={"rarity_days": 3.0},  # R grows with about the third power of z (inverse cubic law)
 )

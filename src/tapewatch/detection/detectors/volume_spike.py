@@ -113,4 +113,5 @@ DETECTOR = Detector(
     category="volume",
     features=frozenset({"scale", "volume"}),
     defaults={"phases": "regular,continuous"},
+    knobs={"min_z": 1.0, "min_z_24h": 1.0},
 )

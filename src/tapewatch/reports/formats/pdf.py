@@ -42,9 +42,10 @@ class PdfFormat:
         yield compile_pdf(json.dumps(content), generated_ns)
 
 
-def compile_pdf(report: str, generated_ns: int) -> bytes:
-    """Lay out the JSON of a document. The strings in it reach typst as data and are never read as markup."""
-    template = files(__package__).joinpath("pdf.typ").read_bytes()
+def compile_pdf(report: str, generated_ns: int, body: str = "pdf.typ") -> bytes:
+    """Lay out the JSON of a document with the style of all reports and one body. The strings in it reach typst as data
+    and are never read as markup."""
+    template = b"".join(files(__package__).joinpath(name).read_bytes() for name in ("style.typ", body))
     try:
         return typst.compile(
             template,

@@ -1,12 +1,12 @@
 """What `tapewatch backtest` prints."""
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
 
 from rich.console import Console
 from rich.table import Table
 
-from tapewatch.detection.backtest.result import BacktestResult, LabelScore, RateOf, ShareOf, SideResult
+from tapewatch.detection.backtest.result import BacktestResult, LabelScore, SideResult
+from tapewatch.reports.backtest import rate_text, share_text
 
 LISTED, SYMBOLS = 15, 10
 
@@ -31,23 +31,8 @@ def show(console: Console, result: BacktestResult, seconds: float) -> None:
         _difference(console, result)
 
 
-def rate_text(rate: RateOf) -> str:
-    """`12 = 0.034 [0.020, 0.049]`."""
-    if not isfinite(rate.per_symbol_day):
-        return f"{rate.incidents:,}"
-    low, high = rate.interval
-    return f"{rate.incidents:,} = {rate.per_symbol_day:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def share_text(share: ShareOf) -> str:
-    """`19/20 = 0.950 [0.751, 0.999]`."""
-    if share.value is None:
-        return "0/0"
-    low, high = share.interval
-    return f"{share.successes}/{share.trials} = {share.value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
+    """A table whose first column holds words and the others numbers."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for at, column in enumerate(columns):
         table.add_column(column, justify="left" if at == 0 else "right")
@@ -55,7 +40,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _rates(sides: Sequence[SideResult]) -> Table:
-    table = _table(
+    table = new_table(
         "Incidents, a symbol and day, 95 % interval", "", *(f"{n}: {s.name}" for n, s in zip("AB", sides, strict=False))
     )
     rows: Iterable[tuple[str, list[str]]] = (
@@ -72,7 +57,7 @@ def _rates(sides: Sequence[SideResult]) -> Table:
 
 
 def _rules(side: SideResult) -> Table:
-    table = _table(f"{side.name}: by rule", "rule", "version", "alerts", "incidents", "of them alone")
+    table = new_table(f"{side.name}: by rule", "rule", "version", "alerts", "incidents", "of them alone")
     for r in side.rules:
         table.add_row(r.rule, r.version, f"{r.alerts:,}", f"{r.incidents:,}", f"{r.alone:,}")
     return table
@@ -82,21 +67,21 @@ def _symbols(side: SideResult) -> Table:
     title = f"{side.name}: by symbol"
     if len(side.symbols) > SYMBOLS:
         title += f" ({SYMBOLS} of {len(side.symbols):,}; --out has all)"
-    table = _table(title, "symbol", "days", "price", "data quality")
+    table = new_table(title, "symbol", "days", "price", "data quality")
     for s in side.symbols[:SYMBOLS]:
         table.add_row(f"{s.venue}:{s.symbol}", f"{s.days:,}", f"{s.price:,}", f"{s.data_quality:,}")
     return table
 
 
 def _busiest(side: SideResult) -> Table:
-    table = _table(f"{side.name}: busiest days", "day", "symbols", "price", "data quality")
+    table = new_table(f"{side.name}: busiest days", "day", "symbols", "price", "data quality")
     for d in side.busiest:
         table.add_row(d.day, f"{d.symbols:,}", f"{d.price:,}", f"{d.data_quality:,}")
     return table
 
 
 def _score(name: str, score: LabelScore) -> Table:
-    table = _table(f"{name}: against the labels", "", "share, 95 % interval", "median delay")
+    table = new_table(f"{name}: against the labels", "", "share, 95 % interval", "median delay")
     for kind in score.kinds:
         delay = "-" if kind.median_delay_s is None else f"{kind.median_delay_s:.0f} s"
         table.add_row(f"recall {kind.kind}", share_text(kind.recall), delay)
@@ -116,7 +101,7 @@ def _difference(console: Console, result: BacktestResult) -> None:
     for name, side, ids in (("A", result.a, result.difference.only_a), ("B", result.b, result.difference.only_b)):
         chosen = set(ids)
         mine = sorted((i for i in side.incidents if i.incident_id in chosen), key=lambda i: -i.score)
-        table = _table(f"Only {name} ({side.name}) would have told: {len(mine):,}", "onset", "severity")
+        table = new_table(f"Only {name} ({side.name}) would have told: {len(mine):,}", "onset", "severity")
         table.add_column("what", ratio=1)
         for incident in mine[:LISTED]:
             table.add_row(incident.onset, incident.severity, incident.message)

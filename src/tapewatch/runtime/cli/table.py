@@ -31,8 +31,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("consume", f"{_COMMANDS}.consume", "Read the tape from Kafka, have it judged, publish what is found.", RUN),
     Entry("worker", f"{_COMMANDS}.worker", "Judge batches that bridges put into the queue.", RUN),
     Entry("index", f"{_COMMANDS}.index", "Bring alerts from Kafka into Elasticsearch.", RUN),
+    Entry("api", f"{_COMMANDS}.api", "Serve the API over Elasticsearch, Kafka and the archive.", RUN),
+    Entry("notify", f"{_COMMANDS}.notify", "Tell people what happened, on the cluster.", RUN),
     Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),
+    Entry("tune", f"{_COMMANDS}.tune", "Propose thresholds and a calibration from a history.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
     Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),
 )

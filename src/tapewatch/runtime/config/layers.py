@@ -172,12 +172,21 @@ def _read_text(field: Field, text: str) -> object:
         raise ValueError("not valid JSON") from None
 
 
+def _one_level_down(part: str, known: Mapping[str, Field]) -> str | None:
+    """What was meant where one underscore stands for two: `api_port` is `api__port`."""
+    cuts = (i for i, letter in enumerate(part) if letter == "_")
+    found = (i for i in cuts if part[:i] in known and part[i + 1 :] in known_keys(known[part[:i]].tables))
+    return next((f"{part[:i]}__{part[i + 1 :]}" for i in found), None)
+
+
 def _suggest(root: Struct, key: tuple[str, ...], name: str) -> str:
     structs: tuple[Struct, ...] = (root,)
     for position, part in enumerate(key):
         known = known_keys(structs)
         if part not in known:
             near = nearest(part, known)
+            if name.startswith(PREFIX) and (meant := _one_level_down(part, known)) is not None:
+                return f"; did you mean {PREFIX}{'__'.join((*key[:position], meant, *key[position + 1 :])).upper()}?"
             if near is None:
                 return ""
             if name.startswith(PREFIX):

@@ -11,15 +11,20 @@ from tapewatch.stores.elasticsearch.client import ElasticSettings, connect
 from tapewatch.stores.elasticsearch.dead_letters import ElasticDeadLetterStore
 from tapewatch.stores.elasticsearch.groups import ElasticGroupStore
 from tapewatch.stores.elasticsearch.indices import ensure_indices, month_of, remove_old_months
+from tapewatch.stores.elasticsearch.tasks import ElasticTaskStore
+from tapewatch.stores.elasticsearch.ticks import ElasticBars, ElasticTickWriter
 
 __all__ = [
     "BulkCounts",
     "BulkWriter",
     "ElasticAlertStore",
+    "ElasticBars",
     "ElasticCaseStore",
     "ElasticDeadLetterStore",
     "ElasticGroupStore",
     "ElasticSettings",
+    "ElasticTaskStore",
+    "ElasticTickWriter",
     "Operation",
     "Refused",
     "Retries",

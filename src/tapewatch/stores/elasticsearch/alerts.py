@@ -16,7 +16,7 @@ from tapewatch.stores.elasticsearch.search import Document, Filters, among, equa
 from tapewatch.stores.port import AlertQuery
 from tapewatch.stores.query import check_signal_query
 
-ReadChanges = Callable[[int, int], list[tuple[int, Alert]]]
+ReadChanges = Callable[[int, int], Sequence[tuple[int, Alert | None]]]
 _EDGES: dict[str, dict[str, float]] = {
     "low": {"lt": OPENS_AT},
     "medium": {"gte": OPENS_AT, "lt": HIGH_AT},
@@ -97,7 +97,7 @@ class ElasticAlertStore:
         found = read_page(self._client, self._incidents, filters, "onset_ns", "incident_id", query)
         return [msgspec.convert(document, Incident) for document in found]
 
-    def changes(self, after: int, limit: int) -> list[tuple[int, Alert]]:
+    def changes(self, after: int, limit: int) -> Sequence[tuple[int, Alert | None]]:
         """What the reader that was given says; GiveUpError where none was."""
         if self._changes is None:
             raise GiveUpError("Elasticsearch keeps no numbered log of changes: read the topic of alerts")

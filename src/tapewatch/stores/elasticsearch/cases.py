@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import msgspec
 from elasticsearch import Elasticsearch
 
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import AuditEntry, Case
 from tapewatch.model.errors import CommitRefusedError, RetryableError
 from tapewatch.stores.elasticsearch.bulk import BulkWriter, Operation
 from tapewatch.stores.elasticsearch.client import answering
-from tapewatch.stores.elasticsearch.indices import AUDIT, AUDIT_HEAD, CASES
+from tapewatch.stores.elasticsearch.indices import AUDIT, AUDIT_HEAD, CASES, SILENCES
 from tapewatch.stores.elasticsearch.search import equal, read_by_id
 
 _HEAD = "head"
@@ -30,6 +31,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
 
     entry: AuditEntry
     case: Case | None
+    silence: Silence | None = None
     seq_no: int = -1
     primary_term: int = -1
 
@@ -44,6 +46,7 @@ class ElasticCaseStore:
         """`ensure_indices` must have run."""
         self._client, self._writer = client, writer
         self._cases, self._audit, self._heads = (f"{prefix}{name}" for name in (CASES, AUDIT, AUDIT_HEAD))
+        self._silences = f"{prefix}{SILENCES}"
         self._lock = threading.Lock()
         self._settled = 0  # changes up to this number are in their places
 
@@ -59,6 +62,17 @@ class ElasticCaseStore:
     def audit_append(self, entry: AuditEntry) -> AuditEntry:
         """As the port says."""
         return self._change(entry, None)
+
+    def put_silence(self, silence: Silence, entry: AuditEntry) -> AuditEntry:
+        """As the port says."""
+        return self._change(entry, None, silence)
+
+    def silences(self) -> list[Silence]:
+        """As the port says; at most 10,000."""
+        self._settle(self._head())
+        with answering(f"searching {self._silences}"):
+            answer = self._client.search(index=self._silences, sort=[{"silence_id": {"order": "asc"}}], size=10_000)
+        return [msgspec.convert(hit["_source"]["silence"], Silence) for hit in answer["hits"]["hits"]]
 
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
         """As the port says."""
@@ -80,7 +94,7 @@ class ElasticCaseStore:
                 break
         return found
 
-    def _change(self, entry: AuditEntry, case: Case | None) -> AuditEntry:
+    def _change(self, entry: AuditEntry, case: Case | None, silence: Silence | None = None) -> AuditEntry:
         for _ in range(_ATTEMPTS):
             head = self._head()
             self._settle(head)
@@ -90,8 +104,9 @@ class ElasticCaseStore:
                 if version != case.version - 1:
                     raise CommitRefusedError("version", case.version - 1, version)
             numbered = msgspec.structs.replace(entry, seq=(head.entry.seq if head else 0) + 1)
-            if self._replace(head, _Head(entry=numbered, case=case)):
-                self._settle(_Head(entry=numbered, case=case))
+            made = _Head(entry=numbered, case=case, silence=silence)
+            if self._replace(head, made):
+                self._settle(made)
                 return numbered
         raise RetryableError("the audit is being written by others")
 
@@ -103,7 +118,7 @@ class ElasticCaseStore:
         return msgspec.convert(dict(found["_source"]) | places, _Head)
 
     def _replace(self, head: _Head | None, by: _Head) -> bool:
-        source = _encode({"entry": by.entry, "case": by.case})
+        source = _encode({"entry": by.entry, "case": by.case, "silence": by.silence})
         if head is None:
             write = Operation(self._heads, _HEAD, source, create=True)
         else:
@@ -119,6 +134,9 @@ class ElasticCaseStore:
         if head.case is not None:
             case = head.case
             writes.append(Operation(self._cases, case.alert_id, _encode(case), version=case.version))
+        if head.silence is not None:
+            source = _encode({"silence_id": head.silence.silence_id, "silence": head.silence})
+            writes.append(Operation(self._silences, head.silence.silence_id, source, version=head.entry.seq))
         self._writer.write(writes, "true")
         with self._lock:
             self._settled = max(self._settled, head.entry.seq)

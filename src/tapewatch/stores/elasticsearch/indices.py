@@ -17,8 +17,9 @@ from tapewatch.model.times import DAY_NS, SECOND_NS
 from tapewatch.stores.elasticsearch.client import answering
 
 ALERTS, INCIDENTS, CASES, AUDIT, AUDIT_HEAD = "alerts", "incidents", "cases", "audit", "audit-head"
+SILENCES = "silences"
 SIGNALS, TICKS, GROUPS, MINUTES = "signals", "ticks", "groups", "market-minutes"
-DEAD_LETTERS = "dead-letters"
+DEAD_LETTERS, REPORT_TASKS, REPORT_FILES = "dead-letters", "report-tasks", "report-files"
 MONTHLY = (SIGNALS, TICKS)
 
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 1024}
@@ -65,6 +66,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
     ),
     AUDIT: _fields(_KEYWORD, "actor action subject") | _fields(_LONG, "seq at_ns") | {"detail": _STORED},
     AUDIT_HEAD: {},
+    SILENCES: {"silence_id": _KEYWORD, "silence": _STORED},
     GROUPS: (
         _fields(_KEYWORD, "group_id market state direction")
         | _fields(_LONG, "from_ns opened_ns last_ns until_ns")
@@ -75,8 +77,10 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
     DEAD_LETTERS: (
         _fields(_KEYWORD, "source") | _fields(_LONG, "number position offset") | _fields(_TEXT, "reason raw")
     ),
+    REPORT_TASKS: _fields(_KEYWORD, "task_id status") | _fields(_LONG, "created_ns updated_ns"),
+    REPORT_FILES: {},
     TICKS: (
-        _fields(_KEYWORD, "symbol venue kind fate")
+        _fields(_KEYWORD, "tick_id symbol venue kind fate")
         | _fields(_DOUBLE, "open high low close volume")
         | _fields(_LONG, "ts_event_ns interval_ns offset ts_append_ns trade_id_hash")
         | {"timestamp": _TIME, "side": _INT}
@@ -84,6 +88,10 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
 }
 
 ALL = tuple(_PROPERTIES)
+FOUND = (ALERTS, INCIDENTS, SIGNALS, GROUPS, MINUTES, DEAD_LETTERS)
+"""The families that the indexer writes."""
+DONE = (CASES, SILENCES, AUDIT, AUDIT_HEAD, REPORT_TASKS, REPORT_FILES)
+"""The families that people's requests write."""
 
 
 def ensure_indices(

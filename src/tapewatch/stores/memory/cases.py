@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import AuditEntry, Case
 from tapewatch.model.errors import CommitRefusedError
 
@@ -16,6 +17,7 @@ class MemoryCaseStore:
         self._lock = threading.Lock()
         self._cases: dict[str, Case] = {}
         self._audit: list[AuditEntry] = []
+        self._silences: dict[str, Silence] = {}
 
     def cases(self, alert_ids: Sequence[str]) -> dict[str, Case]:
         """As the port says."""
@@ -36,6 +38,17 @@ class MemoryCaseStore:
         """As the port says."""
         with self._lock:
             return self._append(entry)
+
+    def put_silence(self, silence: Silence, entry: AuditEntry) -> AuditEntry:
+        """As the port says."""
+        with self._lock:
+            self._silences[silence.silence_id] = silence
+            return self._append(entry)
+
+    def silences(self) -> list[Silence]:
+        """As the port says."""
+        with self._lock:
+            return [self._silences[name] for name in sorted(self._silences)]
 
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
         """As the port says."""

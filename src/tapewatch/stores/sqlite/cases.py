@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import AuditEntry, Case
 from tapewatch.model.errors import CommitRefusedError
 from tapewatch.stores.sqlite.connection import Database
 
 _case = msgspec.json.Decoder(Case)
+_silence = msgspec.json.Decoder(Silence)
 _entry = msgspec.json.Decoder(AuditEntry)
 
 
@@ -46,6 +48,21 @@ class SqliteCaseStore:
         """As the port says."""
         with self._db.write() as db:
             return _append(db, entry)
+
+    def put_silence(self, silence: Silence, entry: AuditEntry) -> AuditEntry:
+        """As the port says."""
+        with self._db.write() as db:
+            db.execute(
+                "INSERT INTO silences VALUES (?, ?) ON CONFLICT (silence_id) DO UPDATE SET payload = excluded.payload",
+                (silence.silence_id, msgspec.json.encode(silence)),
+            )
+            return _append(db, entry)
+
+    def silences(self) -> list[Silence]:
+        """As the port says."""
+        with self._db.read() as db:
+            rows = db.execute("SELECT payload FROM silences ORDER BY silence_id")
+            return [_silence.decode(payload) for (payload,) in rows]
 
     def audit(self, subject: str | None, after: int, limit: int) -> list[AuditEntry]:
         """As the port says."""

@@ -102,7 +102,9 @@ CREATE TABLE market_minutes (
 CREATE INDEX market_minutes_by_age ON market_minutes (stored_ns)
 """
 
-MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS)
+_SILENCES = "CREATE TABLE silences (silence_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT"
+
+MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS, _SILENCES)
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:

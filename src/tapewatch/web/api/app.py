@@ -41,7 +41,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
         ],
     )
     app.state.deps = deps
-    app.state.alert_stream = AlertStream(deps.alerts, settings, deps.registry)
+    app.state.alert_stream = AlertStream(deps.alerts, settings, deps.registry, deps.newest_change)
     app.state.render_slots = threading.BoundedSemaphore(settings.max_renders)
     problems.install(app)
     for router in ROUTERS:

@@ -5,7 +5,7 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,30 +15,34 @@ from anyio import to_thread
 from tapewatch.model.alerts import Alert
 from tapewatch.stores.query import Facet, alert_facet
 
-ChangeSource = Callable[[int, int], list[tuple[int, Alert]]]
+ChangeSource = Callable[[int, int], Sequence[tuple[int, Alert | None]]]
 PAGE = 500
 _CACHED_PAGES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change, framed once for all clients. `id` is the event id that resumes after it."""
+    """One change, framed once for all clients. `id` is the event id that resumes after it; without a facet nothing is
+    told."""
 
     seq: int
     id: str
-    facet: Facet
+    facet: Facet | None
     frame: bytes
 
 
-def make_entry(seq: int, alert: Alert) -> Entry:
+def make_entry(seq: int, alert: Alert | None) -> Entry:
     event_id = _event_id(seq, alert)
+    if alert is None:
+        return Entry(seq, event_id, None, b"")
     frame = b"id: %s\nevent: alert\ndata: %s\n\n" % (event_id.encode(), msgspec.json.encode(alert))
     return Entry(seq, event_id, alert_facet(alert), frame)
 
 
-def _event_id(seq: int, alert: Alert) -> str:
+def _event_id(seq: int, alert: Alert | None) -> str:
     """Number and content: an id of another database, or of one that began anew, does not pass for one of this log."""
-    check = hashlib.blake2b(f"{seq}:{alert.alert_id}:{alert.revision}".encode(), digest_size=6).digest()
+    content = f"{alert.alert_id}:{alert.revision}" if alert is not None else "none"
+    check = hashlib.blake2b(f"{seq}:{content}".encode(), digest_size=6).digest()
     return base64.urlsafe_b64encode(seq.to_bytes(8, "big") + check).rstrip(b"=").decode()
 
 

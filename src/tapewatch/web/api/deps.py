@@ -1,14 +1,18 @@
 """What the API is built from: ports, settings, clock, all handed in."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from tapewatch.alerts.silences import Silence
+from tapewatch.model.errors import TapewatchError
 from tapewatch.reports.port import ReportRequest
-from tapewatch.stores.port import AlertStore, CaseStore, DeadLetterReader, ReportTask, TickHistory
+from tapewatch.stores.markets import MarketReader
+from tapewatch.stores.memory import MemoryGroupStore
+from tapewatch.stores.port import AlertStore, BarReader, CaseStore, DeadLetterReader, GroupStore, ReportTask
 from tapewatch.web.api.settings import ApiSettings
 
 __all__ = [
@@ -20,6 +24,7 @@ __all__ = [
     "ReportService",
     "get_actor",
     "get_deps",
+    "run_checks",
 ]
 
 
@@ -58,18 +63,42 @@ class ReportService(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class ApiDeps:
     """Everything that the API calls. `now` gives nanoseconds UTC; `status` a JSON-able dict of figures;
-    each readiness check returns None, or why the service is not ready, in words fit for a user."""
+    each readiness check returns None, or why the service is not ready, in words fit for a user. Without one of
+    `optional`, a part of the service is degraded, and the rest serves on."""
 
     alerts: AlertStore
     cases: CaseStore
-    history: TickHistory
+    history: BarReader
     dead_letters: DeadLetterReader
     reports: ReportService
     status: Callable[[], Mapping[str, Any]]  # Any: whatever figures the runtime has
     now: Callable[[], int]
+    groups: GroupStore = field(default_factory=MemoryGroupStore)  # empty: no market reference anywhere
+    fixed_silences: Sequence[Silence] = ()  # those of the settings
     settings: ApiSettings = field(default_factory=ApiSettings)
     readiness: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+    newest_change: Callable[[], int] | None = None  # its number, where the log tells it faster than by being searched
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @property
+    def markets(self) -> MarketReader:
+        """Joins alerts and incidents with what their markets did."""
+        return MarketReader(self.groups)
+
+
+def run_checks(deps: ApiDeps) -> dict[str, str | None]:
+    """The outcome of each readiness check: None, or why it fails."""
+    return {name: _outcome(check) for name, check in deps.readiness.items()}
+
+
+def _outcome(check: Callable[[], str | None]) -> str | None:
+    try:
+        return check()
+    except TapewatchError as error:
+        return str(error)
+    except OSError as error:
+        return type(error).__name__  # its text may hold a path or an address
 
 
 async def get_deps(request: Request) -> ApiDeps:

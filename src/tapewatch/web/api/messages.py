@@ -1,10 +1,15 @@
 """What the API answers with: msgspec structs, from which both the JSON and its documentation are made."""
 
+from typing import Literal
+
 import msgspec
 from starlette.responses import Response
 
+from tapewatch.alerts.matching import Matcher
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, CaseStatus, Disposition, Health, Incident
-from tapewatch.model.signals import Detail, Signal
+from tapewatch.model.market import Group, MarketView
+from tapewatch.model.signals import Detail, Direction, Signal
 from tapewatch.model.times import format_rfc3339
 from tapewatch.stores.port import ReportTask, TaskStatus
 
@@ -54,8 +59,15 @@ class SignalPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class IncidentView(Incident, frozen=True, kw_only=True):
+    """An incident, the market-wide move that it is part of, and what the others of its market did at its onset."""
+
+    group_id: str | None
+    market: MarketView | None  # null: no market reference
+
+
 class IncidentPage(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[Incident]
+    items: list[IncidentView]
     next: str | None
 
 
@@ -115,10 +127,68 @@ class AlertDetail(msgspec.Struct, frozen=True, kw_only=True):
 class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One incident and the alerts that it joins; `alerts_next` leads to the others where there are many."""
 
-    incident: Incident
+    incident: IncidentView
     alerts: list[Alert]
     cases: dict[str, CaseView]
     alerts_next: str | None
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol of a group; `move_pct` is over the five minutes before it joined."""
+
+    venue: str
+    symbol: str
+    direction: Direction
+    joined: str
+    move_pct: float
+
+
+class GroupView(msgspec.Struct, frozen=True, kw_only=True):
+    """A market-wide move: alerts with one cause. `opened` is the end of the minute in which it was recognised; what
+    begins before `until` joins it. `move_pct` is the farthest that the market went on average over five minutes."""
+
+    group_id: str
+    revision: int
+    market: str
+    state: Literal["open", "closed"]
+    direction: Direction
+    opened: str
+    last: str
+    until: str
+    active: int
+    past: int
+    move_pct: float
+    message: str
+    members: list[MemberView]
+
+
+class GroupPage(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[GroupView]
+    next: str | None
+
+
+class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A market-wide move and the incidents that it joins; at most 1,000 a venue."""
+
+    group: GroupView
+    incidents: list[IncidentView]
+
+
+class SilenceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Notices that are not sent for a while, and who answers for it."""
+
+    silence_id: str
+    owner: str
+    reason: str
+    starts: str | None  # null: since ever
+    expires: str
+    state: Literal["pending", "active", "expired"]
+    source: Literal["settings", "api"]
+    match: Matcher
+
+
+class SilenceList(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[SilenceView]
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -156,7 +226,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """The service is ready: every check passed."""
+    """The service is ready; `degraded` where something that it can do without fails its check."""
 
     status: str
     checks: dict[str, str | None]
@@ -185,6 +255,57 @@ def explain(alert: Alert) -> Explanation:
         local_time=alert.local_time,
         market=alert.market,
         health=alert.health,
+    )
+
+
+def incident_view(incident: Incident, group: Group | None, market: MarketView | None) -> IncidentView:
+    fields = {name: getattr(incident, name) for name in Incident.__struct_fields__}
+    return IncidentView(**fields, group_id=group.group_id if group else None, market=market)
+
+
+def group_view(group: Group) -> GroupView:
+    return GroupView(
+        group_id=group.group_id,
+        revision=group.revision,
+        market=group.market,
+        state=group.state,
+        direction=group.direction,
+        opened=format_rfc3339(group.opened_ns),
+        last=format_rfc3339(group.last_ns),
+        until=format_rfc3339(group.until_ns),
+        active=group.active,
+        past=group.past,
+        move_pct=group.move_pct,
+        message=group.message,
+        members=[
+            MemberView(
+                venue=m.venue,
+                symbol=m.symbol,
+                direction=m.direction,
+                joined=format_rfc3339(m.joined_ns),
+                move_pct=m.move_pct,
+            )
+            for m in group.members
+        ],
+    )
+
+
+def silence_state(silence: Silence, now_ns: int) -> Literal["pending", "active", "expired"]:
+    if now_ns >= silence.expires_ns:
+        return "expired"
+    return "active" if now_ns >= silence.starts_ns else "pending"
+
+
+def silence_view(silence: Silence, source: Literal["settings", "api"], now_ns: int) -> SilenceView:
+    return SilenceView(
+        silence_id=silence.silence_id,
+        owner=silence.owner,
+        reason=silence.reason,
+        starts=format_rfc3339(silence.starts_ns) if silence.starts_ns else None,
+        expires=format_rfc3339(silence.expires_ns),
+        state=silence_state(silence, now_ns),
+        source=source,
+        match=silence.match,
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tapewatch.model.errors import CommitRefusedError, InputError, RetryableError
+from tapewatch.web.api.deps import run_checks
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -34,7 +36,8 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RFC 9457. `errors` names each wrong field, `error_id` leads support to the log, `checks` is `/readyz`'s."""
+    """RFC 9457. `errors` names each wrong field, `error_id` leads support to the log, `checks` are those of
+    `/readyz` (of a 503: those that fail)."""
 
     type: str
     title: str
@@ -42,7 +45,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     errors: list[FieldError] | None = None
     error_id: str | None = None
-    checks: dict[str, str | None] | None = None
+    checks: Mapping[str, str | None] | None = None
 
 
 class ProblemError(Exception):
@@ -67,7 +70,7 @@ def problem_response(
     headers: dict[str, str] | None = None,
     errors: list[FieldError] | None = None,
     error_id: str | None = None,
-    checks: dict[str, str | None] | None = None,
+    checks: Mapping[str, str | None] | None = None,
 ) -> Response:
     """A problem document; its title is the status's standard phrase, so that clients can rely on it."""
     problem = Problem(
@@ -128,10 +131,12 @@ def _on_input(_request: Request, error: Exception) -> Response:
     return problem_response(400, str(error))
 
 
-def _on_retryable(_request: Request, error: Exception) -> Response:
+def _on_retryable(request: Request, error: Exception) -> Response:
     logger.warning("a store was busy or out of reach: %s", error)
+    checks = run_checks(request.app.state.deps)
+    failing = {name: why for name, why in checks.items() if why is not None} or None
     detail = "a store is busy or out of reach; the same request may succeed later"
-    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+    return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)}, checks=failing)
 
 
 def _on_conflict(_request: Request, _error: Exception) -> Response:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pypdf import PdfReader
 
 from tapewatch.alerts.bootstrap import block_rate
 from tapewatch.detection.backtest.result import BacktestResult
@@ -13,7 +14,8 @@ from tapewatch.feeds.simulator import SimulatorConfig, labels, market
 from tapewatch.feeds.writers import tick_frame, write_labels, write_ticks
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
-from tapewatch.runtime.backtest import Side, load_labels, run_backtest
+from tapewatch.runtime.backtest import Backtested, Side, load_labels, run_backtest
+from tapewatch.runtime.backtest_report import write_backtest_report
 from tapewatch.runtime.config.rules import load_preset
 from tapewatch.runtime.config.settings import FeedSettings, RulesSettings
 from tapewatch.runtime.embedded import build_engine, load_calibration, make_pipeline, memory_sinks, open_on_disk
@@ -44,9 +46,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(folder: Path) -> BacktestResult:
+def done(folder: Path) -> Backtested:
     history = open_history(FeedSettings(), [str(folder / "market.csv")], {}, EVER_NS)
     return run_backtest(history, [side(), side("prototype")], load_labels(folder / "labels.csv"), 0)
+
+
+@pytest.fixture(scope="module")
+def result(done: Backtested) -> BacktestResult:
+    return done.result
 
 
 def test_it_tells_what_the_pipeline_tells(folder: Path, result: BacktestResult) -> None:
@@ -61,7 +68,7 @@ def test_it_tells_what_the_pipeline_tells(folder: Path, result: BacktestResult) 
 
 def test_the_parquet_history_of_a_run_gives_the_same(folder: Path, result: BacktestResult) -> None:
     history = open_history(FeedSettings(), [str(folder / "data")], {}, EVER_NS)
-    found = run_backtest(history, [side()], None, 0)
+    found = run_backtest(history, [side()], None, 0).result
     assert history.total == result.records - result.a.fates["heartbeat"]
     assert [i.incident_id for i in found.a.incidents] == [i.incident_id for i in result.a.incidents]
     assert (found.symbol_days, found.first, found.last) == (result.symbol_days, result.first, result.last)
@@ -107,7 +114,7 @@ def test_the_result_says_that_it_is_a_backtest_and_reads_back(result: BacktestRe
 def test_a_span_cuts_the_history_and_standard_input_is_refused(folder: Path) -> None:
     span = span_of("2025-03-04", "2025-03-05T00:00:00Z")
     history = open_history(FeedSettings(), [str(folder / "data")], {}, span)
-    found = run_backtest(history, [side()], None, 0)
+    found = run_backtest(history, [side()], None, 0).result
     assert found.first is not None and found.first.startswith("2025-03-04")
     assert found.last is not None and found.last.startswith("2025-03-04")
     with pytest.raises(InputError, match="no tick history"):
@@ -121,3 +128,24 @@ def test_days_are_the_blocks_of_a_rate() -> None:
     assert rate == 0.5 and low == 0.0 and high > 1.0
     assert block_rate([0, 0], [10, 10]) == (0.0, (0.0, 0.15))
     assert str(block_rate([], [])[0]) == "nan"
+
+
+def test_the_report_says_on_every_page_that_it_is_a_backtest(folder: Path, done: Backtested) -> None:
+    path = folder / "r.pdf"
+    history = open_history(FeedSettings(), [str(folder / "data")], {}, EVER_NS)
+    assert write_backtest_report(path, done, history) == path.stat().st_size
+    pages = [" ".join(page.extract_text().split()) for page in PdfReader(path).pages]
+    assert all("backtest" in page for page in pages) and "BACKTEST" in pages[0]
+    text = " ".join(pages)
+    assert "Against the labels" in text and "A against B" in text and "Busiest days" in text
+    assert "Incidents in detail" in text
+    for rule in done.result.a.rules:
+        assert f"{rule.rule} {rule.version}" in text
+
+
+def test_a_history_without_ticks_is_a_result_that_says_so(folder: Path) -> None:
+    history = open_history(FeedSettings(), [str(folder / "data")], {}, span_of("2031-01-01", None))
+    empty = run_backtest(history, [side()], None, 0)
+    assert empty.result.first is None and empty.result.symbol_days == 0 and empty.result.a.incidents == []
+    assert write_backtest_report(folder / "empty.pdf", empty, history) > 0
+    assert "no tick was judged" in PdfReader(folder / "empty.pdf").pages[0].extract_text()

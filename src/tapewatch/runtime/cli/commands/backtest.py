@@ -45,6 +45,7 @@ def backtest(
     mapping: Annotated[
         str | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Which column holds what.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report: .pdf.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the result: .json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -56,7 +57,7 @@ def backtest(
     \b
     Examples:
       tapewatch backtest TSLA_1min_sample.csv --symbol TSLA --venue XNAS
-      tapewatch backtest tapewatch-data --against my-rules.toml
+      tapewatch backtest tapewatch-data --against my-rules.toml --report compare.pdf
       tapewatch backtest market.csv --labels labels.csv --json | jq .a.score.recall
       tapewatch backtest 'ticks/*.csv.gz' --rules old.toml --against new.toml --out result.json
     """
@@ -68,13 +69,14 @@ def backtest(
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.runtime.backtest import load_labels, run_backtest
     from tapewatch.runtime.cli.backtest_tables import show
+    from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.history import open_history, span_of
 
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
     flags = [Flag(f"--{name}", f"feed.{name}", value) for name, value in given.items()]
     settings = state_of(ctx).load(flags).settings
-    _check(("--out", out, ".json"))
+    check_outputs(("--out", out, ".json"), ("--report", report, ".pdf"))
     known = load_labels(labels) if labels is not None else None
     sides = [_side(settings, rules, calibration)]
     if against is not None:
@@ -85,27 +87,20 @@ def backtest(
     engines = [(side, side.engine()) for side in sides]
     began = time.perf_counter()
     with progress("Backtesting", total=history.total, unit="records", quiet=quiet) as advance:
-        result = run_backtest(history, engines, known, time.time_ns(), advance)
+        done = run_backtest(history, engines, known, time.time_ns(), advance)
     seconds = time.perf_counter() - began
-    text = msgspec.json.encode(result)
+    text = msgspec.json.encode(done.result)
     if out is not None:
         out.write_bytes(msgspec.json.format(text, indent=1) + b"\n")
+    if report is not None:
+        from tapewatch.runtime.backtest_report import write_backtest_report
+
+        typer.echo(f"report: {report} ({write_backtest_report(report, done, history):,} bytes)", err=True)
     if as_json:
         sys.stdout.buffer.write(text + b"\n")
         sys.stdout.buffer.flush()
     else:
-        show(Console(), result, seconds)
-
-
-def _check(*files: tuple[str, Path | None, str]) -> None:
-    """Refuse before the work what could not be written after it."""
-    from tapewatch.model.errors import InputError
-
-    for name, path, ending in files:
-        if path is not None and path.suffix.lower() != ending:
-            raise InputError(f"{name} {path}: its name must end in {ending}")
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"{name} {path}: there is no folder {path.parent}")
+        show(Console(), done.result, seconds)
 
 
 def _side(settings: "Settings", rules: str | None, calibration: Path | None) -> "Side":

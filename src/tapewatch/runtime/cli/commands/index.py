@@ -12,9 +12,7 @@ app = command_app()
 @app.command()
 def index(
     ctx: typer.Context,
-    ops_port: Annotated[
-        int | None, typer.Option(help="Port of /metrics and /readyz; 0 lets the system choose.")
-    ] = None,
+    ops_port: Annotated[int | None, typer.Option(help="Port of /metrics and /readyz; 0: any.")] = None,
 ) -> None:
     """Bring alerts, signals and dead letters from Kafka into Elasticsearch until told to stop (Ctrl-C, SIGTERM).
 

@@ -16,8 +16,10 @@ def report(
     ctx: typer.Context,
     out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to: .pdf or .csv.")],
     data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Which data directory.")] = None,
-    begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First onset, RFC 3339.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Onsets before this, RFC 3339.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First onset: RFC 3339, or a date (UTC).")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Onsets before this.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Only this symbol.")] = None,
     venue: Annotated[str | None, typer.Option(help="Only this venue.")] = None,
     severity: Annotated[list[str] | None, typer.Option(help="Only this severity; may be repeated.")] = None,
@@ -28,11 +30,11 @@ def report(
 
     \b
     Examples:
-      tapewatch report april.pdf --from 2025-04-07T00:00:00Z --to 2025-04-12T00:00:00Z
+      tapewatch report april.pdf --from 2025-04-07 --to 2025-04-12
       tapewatch report all.csv --data-dir tapewatch-demo
     """
     from tapewatch.model.errors import InputError
-    from tapewatch.model.times import parse_rfc3339
+    from tapewatch.model.times import parse_moment
     from tapewatch.reports.port import ReportRequest
     from tapewatch.reports.tasks import check_request
     from tapewatch.runtime.config.layers import Flag
@@ -44,8 +46,8 @@ def report(
         raise InputError(f"{settings.data_dir} holds no tapewatch data; --data-dir names the folder")
     request = ReportRequest(
         format=format_of(out).name,
-        from_ns=parse_rfc3339(begin) if begin else None,
-        to_ns=parse_rfc3339(end) if end else None,
+        from_ns=parse_moment(begin) if begin else None,
+        to_ns=parse_moment(end) if end else None,
         venue=venue,
         symbol=symbol,
         severity=severity or None,

@@ -25,6 +25,7 @@ from tapewatch.stores.elasticsearch import (
     ensure_indices,
     remove_old_months,
 )
+from tapewatch.stores.elasticsearch.indices import FOUND
 from tapewatch.tape.kafka_dead import DeadMessage, dead_message, write_dead
 from tapewatch.tape.kafka_group import Taken
 from tapewatch.tape.kafka_names import ALERTS, DEAD_LETTERS, SIGNALS
@@ -87,7 +88,7 @@ class Indexer:
             buckets=_DELAYS_S,
         )
 
-    def write(self, messages: Sequence[Taken]) -> None:
+    def write(self, messages: Sequence[Taken]) -> bool:
         """As the port says."""
         self._make_indices()
         self._places, self._lost = {}, []
@@ -104,6 +105,7 @@ class Indexer:
         for message in messages:
             if message.topic == self._topics.alerts:
                 self._delay.observe(max(0.0, now_s - message.message.timestamp()[1] / 1e3))
+        return True
 
     def tend(self) -> None:
         """As the port says: once an hour, old months go."""
@@ -134,7 +136,9 @@ class Indexer:
 
     def _make_indices(self) -> None:
         if not self._made:
-            ensure_indices(self._client, self._prefix, replicas=self._replicas, refresh=self._refresh_interval)
+            ensure_indices(
+                self._client, self._prefix, replicas=self._replicas, refresh=self._refresh_interval, only=FOUND
+            )
             self._made = True
 
     def _read(

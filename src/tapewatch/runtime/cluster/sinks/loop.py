@@ -22,8 +22,9 @@ _FALTERING_S = 5.0  # a sink that has failed for so long is not ready
 class Sink(Protocol):
     """Where messages take effect."""
 
-    def write(self, messages: Sequence[Taken]) -> None:
-        """Return once all have taken effect (or are dead letters); repeats change nothing.
+    def write(self, messages: Sequence[Taken]) -> bool:
+        """Return once all have taken effect (or are dead letters); repeats change nothing. False where the sink sees to
+        the offsets itself.
 
         RetryableError: some may have; the same messages come again.
         """
@@ -99,7 +100,8 @@ class SinkLoop:
 
     def _bring_in(self, batch: list[Taken], stop: Event) -> None:
         generation, pause_s = self.group.generation, FIRST_S
-        while not self._try(lambda: self._sink.write(batch)):
+        commits: list[bool] = []
+        while not self._try(lambda: commits.append(self._sink.write(batch))):
             self.retries += 1
             until = self._clock_s() + pause_s
             while self._clock_s() < until and not stop.is_set():
@@ -111,7 +113,8 @@ class SinkLoop:
                 break
             pause_s = min(pause_s * 2, MOST_S)
         else:
-            self.group.commit(batch)
+            if commits[0]:
+                self.group.commit(batch)
         self.group.go_on()
 
     def _try(self, work: Callable[[], None]) -> bool:

@@ -1,6 +1,19 @@
 """The routes, one noun a file; a new file joins this tuple."""
 
-from tapewatch.web.api.routes import alerts, audit, cases, dead_letters, docs, incidents, ops, reports, stream, ticks
+from tapewatch.web.api.routes import (
+    alerts,
+    audit,
+    cases,
+    dead_letters,
+    docs,
+    groups,
+    incidents,
+    ops,
+    reports,
+    silences,
+    stream,
+    ticks,
+)
 
 # cases before alerts: /v1/alerts/{id}/... is the longer path
 ROUTERS = (
@@ -8,6 +21,8 @@ ROUTERS = (
     cases.router,
     alerts.router,
     incidents.router,
+    groups.router,
+    silences.router,
     ticks.router,
     reports.router,
     audit.router,

@@ -59,7 +59,7 @@ def list_alerts_of_symbol(
     summary="One alert with everything about it",
 )
 def read_alert(request: Request, deps: Deps, alert_id: params.AlertId) -> Response:
-    alert = find_alert(deps.alerts, alert_id)
+    (alert,) = deps.markets.told([find_alert(deps.alerts, alert_id)])
     query = AlertQuery(alert_id=alert_id, newest_first=False, limit=_DETAIL_SIGNALS)
     signals, more = fetch_page(deps.alerts.signals, query)
     cursor = encode_cursor((signals[-1].ts_event_ns, signals[-1].signal_id), params.query_digest(query)) if more else ""
@@ -104,6 +104,7 @@ def find_alert(store: AlertStore, alert_id: str) -> Alert:
 
 def _page(request: Request, deps: ApiDeps, query: AlertQuery, cursor: str | None) -> Response:
     query = params.with_cursor(query, cursor)
-    items, more = fetch_page(deps.alerts.page, query)
+    stored, more = fetch_page(deps.alerts.page, query)
+    items = deps.markets.told(stored)
     address = next_of(request, query, (items[-1].onset_ns, items[-1].alert_id) if more else None)
     return page_response(AlertPage(items=items, cases=case_views(deps.cases, items), next=address), address)

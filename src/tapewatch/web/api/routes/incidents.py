@@ -1,17 +1,27 @@
 """Incidents: what people are notified of; alerts are their evidence."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from msgspec.structs import replace
 from starlette.responses import Response
 
+from tapewatch.model.alerts import Incident
+from tapewatch.stores.markets import told_incident
 from tapewatch.stores.port import AlertQuery
 from tapewatch.web.api import params
 from tapewatch.web.api.cursors import encode_cursor
-from tapewatch.web.api.deps import Deps
+from tapewatch.web.api.deps import ApiDeps, Deps
 from tapewatch.web.api.documented import LINK, answers
-from tapewatch.web.api.messages import IncidentDetail, IncidentPage, json_response, page_response
+from tapewatch.web.api.messages import (
+    IncidentDetail,
+    IncidentPage,
+    IncidentView,
+    incident_view,
+    json_response,
+    page_response,
+)
 from tapewatch.web.api.problems import ProblemError
 from tapewatch.web.api.queries import case_views, fetch_page, next_address, next_of, texts
 
@@ -61,7 +71,7 @@ def list_incidents(
     query = params.with_cursor(replace(filters, newest_first=order == "newest", limit=limit), cursor)
     items, more = fetch_page(deps.alerts.incidents, query)
     address = next_of(request, query, (items[-1].onset_ns, items[-1].incident_id) if more else None)
-    return page_response(IncidentPage(items=items, next=address), address)
+    return page_response(IncidentPage(items=incident_views(deps, items), next=address), address)
 
 
 @router.get(
@@ -74,11 +84,23 @@ def read_incident(request: Request, deps: Deps, incident_id: params.IncidentId) 
     if not found:
         raise ProblemError(404, f"there is no incident {incident_id}")
     query = AlertQuery(incident_id=incident_id, newest_first=False, limit=_DETAIL_ALERTS)
-    alerts, more = fetch_page(deps.alerts.page, query)
+    stored, more = fetch_page(deps.alerts.page, query)
+    alerts = deps.markets.told(stored)
     address = None
     if more:
         cursor = encode_cursor((alerts[-1].onset_ns, alerts[-1].alert_id), params.query_digest(query))
         fixed = {"incident_id": incident_id, "order": "oldest"}
         address = next_address(request, cursor, path="/v1/alerts", fixed=fixed)
     cases = case_views(deps.cases, alerts)
-    return json_response(IncidentDetail(incident=found[0], alerts=alerts, cases=cases, alerts_next=address))
+    return json_response(
+        IncidentDetail(incident=incident_views(deps, found)[0], alerts=alerts, cases=cases, alerts_next=address)
+    )
+
+
+def incident_views(deps: ApiDeps, incidents: Sequence[Incident]) -> list[IncidentView]:
+    """The incidents with their groups and with what their markets did."""
+    groups, views = deps.markets.groups(incidents), deps.markets.views(incidents)
+    return [
+        incident_view(told_incident(incident, view), groups.get(incident.incident_id), view)
+        for incident, view in zip(incidents, views, strict=True)
+    ]

@@ -4,8 +4,7 @@ from fastapi import APIRouter
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.responses import Response
 
-from tapewatch.model.errors import TapewatchError
-from tapewatch.web.api.deps import ApiDeps, Deps
+from tapewatch.web.api.deps import Deps, run_checks
 from tapewatch.web.api.documented import Responses, answers, content, problem_answers
 from tapewatch.web.api.messages import Alive, Ready, json_response
 from tapewatch.web.api.problems import problem_response
@@ -30,22 +29,13 @@ async def healthz() -> Response:
     summary="Is it ready",
 )
 def readyz(deps: Deps) -> Response:
-    """Needs no key."""
-    checks = {name: _outcome(deps, name) for name in deps.readiness}
+    """Needs no key. `degraded`: it serves, but without what the failing checks name."""
+    checks = run_checks(deps)
     failing = sorted(name for name, reason in checks.items() if reason is not None)
-    if failing:
-        return problem_response(503, f"not ready: {', '.join(failing)}", checks=checks, headers={"Retry-After": "1"})
-    return json_response(Ready(status="ready", checks=checks))
-
-
-def _outcome(deps: ApiDeps, name: str) -> str | None:
-    try:
-        return deps.readiness[name]()
-    except TapewatchError as error:
-        return str(error)
-    except OSError as error:
-        # its text may hold a path or an address
-        return type(error).__name__
+    fatal = [name for name in failing if name not in deps.optional]
+    if fatal:
+        return problem_response(503, f"not ready: {', '.join(fatal)}", checks=checks, headers={"Retry-After": "1"})
+    return json_response(Ready(status="degraded" if failing else "ready", checks=checks))
 
 
 @router.get(

@@ -1,0 +1,194 @@
+"""From the topic of alerts to the people who must know: what happened to incidents is owed first, and then told."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from threading import Event
+from typing import Any
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from redis.exceptions import LockError
+
+from tapewatch.alerts.incidents import event, fold
+from tapewatch.model.alerts import Alert
+from tapewatch.model.errors import RetryableError
+from tapewatch.model.times import DAY_NS
+from tapewatch.notify.channels import build_channels
+from tapewatch.notify.context import Context
+from tapewatch.notify.decide import Decider
+from tapewatch.notify.notifier import Notifier
+from tapewatch.notify.port import Notice
+from tapewatch.notify.settings import NotifySettings, link_to, routes_of
+from tapewatch.notify.targets import Targets
+from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.notices import Place, RedisNoticeLedger, RedisNoticeMemory, Remembered
+from tapewatch.tape.kafka_group import KafkaGroup, Taken
+
+_log = logging.getLogger(__name__)
+_LEASE_S = 60.0  # longer than one pass over the ledger
+_IDLE_S, _BUSY_S = 0.25, 2.0
+_COMMIT_EVERY_S = 1.0
+_PRUNE_EVERY_S = 3_600.0
+_alert = msgspec.json.Decoder(Alert)
+
+
+class NoticeSink:
+    """A `Sink` that owes notices. Where to read on stands with what was read, in Redis; Kafka's own offsets follow
+    once nothing is owed any more, for the day on which Redis has lost everything."""
+
+    def __init__(
+        self,
+        group: KafkaGroup,
+        client: Client,
+        settings: NotifySettings,
+        *,
+        prefix: str = "tapewatch",
+        keep_days: float = 1_825,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """InputError for routes to channels that there are none of."""
+        self._group, self._now, self._link, self._keep_days = group, now, settings.link, keep_days
+        self.ledger, self.memory = RedisNoticeLedger(client, prefix), RedisNoticeMemory(client, prefix)
+        channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
+        silences = tuple(s.silence() for s in settings.silences)
+        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self.memory.quality)
+        self.notifier = Notifier(decider, self.ledger, now=now, retry=settings.retry)
+        self._saved: dict[Place, int] = {}
+        self._uncommitted: dict[Place, int] = {}
+        self._commit_at = self._prune_at = 0.0
+        self.unreadable = self.rewound = self.pruned = 0
+
+    def write(self, messages: Sequence[Taken]) -> bool:
+        """As the port says."""
+        messages = self._in_place(messages)
+        if not messages:
+            return False
+        alerts = self._read(messages)
+        known = self.memory.incidents(list({alert.incident_id for alert in alerts}))
+        notices: list[Notice] = []
+        changed: dict[str, Remembered] = {}
+        for alert in alerts:
+            incident = changed.get(alert.incident_id) or known.get(alert.incident_id) or Remembered()
+            before = incident.alerts.get(alert.alert_id)
+            if before is not None and before.revision >= alert.revision:
+                continue  # a repeat
+            changed[alert.incident_id] = incident
+            notices += self._news(incident, alert)
+        quality = {alert.alert_id: alert for alert in alerts if alert.category == "data_quality"}
+        ends = {(m.topic, m.partition): m.offset + 1 for m in messages}
+        self.memory.save({}, list(quality.values()), {}, self._now())  # before deciding: an open one mutes others
+        self.notifier.accept(notices)
+        self.memory.save(changed, [], ends, self._now())
+        self._saved |= ends
+        self._uncommitted |= ends
+        return False
+
+    def tend(self) -> None:
+        """As the port says."""
+        clock_s = time.monotonic()
+        if self._uncommitted and clock_s >= self._commit_at:
+            self._commit_at = clock_s + _COMMIT_EVERY_S
+            if self.ledger.pending() == 0:
+                owned = set(self._group.assigned)
+                self._group.commit_at({p: at for p, at in self._uncommitted.items() if p in owned})
+                self._uncommitted = {}
+        if clock_s >= self._prune_at:
+            self._prune_at = clock_s + _PRUNE_EVERY_S
+            before_ns = self._now() - int(self._keep_days * DAY_NS)
+            self.pruned += self.ledger.prune(before_ns) + self.memory.prune(before_ns)
+
+    def _in_place(self, messages: Sequence[Taken]) -> list[Taken]:
+        """The messages without those ahead of where the stored place is: a server that fell back reads again."""
+        first: dict[Place, int] = {}
+        for message in messages:
+            first.setdefault((message.topic, message.partition), message.offset)
+        stored = self.memory.offsets(list(first))
+        back: dict[Place, int] = {}
+        for place, offset in first.items():
+            if place in stored and stored[place] < offset:
+                back[place] = stored[place]
+            elif place not in stored and place in self._saved:  # all is lost there: from what Kafka knows
+                back[place] = self._group.committed(place)
+                self._saved.pop(place)
+        if back:
+            self.rewound += len(back)
+            _log.warning("the state's Redis came back older than it was: reading again", extra={"from": str(back)})
+            self._group.seek(back)
+        return [m for m in messages if (m.topic, m.partition) not in back]
+
+    def _read(self, messages: Sequence[Taken]) -> list[Alert]:
+        found = []
+        for message in messages:
+            try:
+                found.append(_alert.decode(message.value))
+            except msgspec.MsgspecError as error:
+                self.unreadable += 1  # the indexer makes a dead letter of it
+                _log.error("message %d of %s is no alert: %s", message.offset, message.topic, error)
+        return found
+
+    def _news(self, incident: Remembered, alert: Alert) -> Iterable[Notice]:
+        incident.alerts[alert.alert_id] = alert
+        after = fold(list(incident.alerts.values()))
+        what = event(incident.told, after)
+        if what is None:
+            return []
+        incident.told = after
+        link = link_to(self._link, after.incident_id, alert.alert_id)
+        return [Notice(event=what, incident=after, alert=alert, link=link)]
+
+    def collect(self) -> Iterable[Metric]:
+        """As a Prometheus collector."""
+        notices = CounterMetricFamily(
+            "tapewatch_notices", "Notices by what became of them.", labels=["what", "channel", "why"]
+        )
+        for key, count in self.notifier.counts.snapshot().items():
+            notices.add_metric([*key, *[""] * (3 - len(key))], count)
+        yield notices
+        events = CounterMetricFamily("tapewatch_notifier_events", "What the notifier met.", labels=["what"])
+        for name in ("unreadable", "rewound", "pruned"):
+            events.add_metric([name], getattr(self, name))
+        yield events
+        waiting = GaugeMetricFamily("tapewatch_notices_pending", "Notices that are owed.")
+        try:
+            waiting.add_metric([], self.ledger.pending())
+        except RetryableError:
+            _log.debug("the ledger does not answer a scrape")  # the family is absent then, and readiness says why
+        yield waiting
+
+
+class Deliveries:
+    """Sends what is owed, in one process at a time: a lease in Redis says in which."""
+
+    def __init__(self, notifier: Notifier, client: Client, prefix: str, now: Callable[[], int] = time.time_ns) -> None:
+        self._notifier, self._now = notifier, now
+        redis: Any = client  # its types leave open whether it is asynchronous
+        self._lease = redis.lock(f"{prefix}:{{notices}}:lease", timeout=_LEASE_S, thread_local=False)
+
+    def run(self, stop: Event) -> None:
+        """Deliver until `stop` is set."""
+        while not stop.is_set():
+            wait_s = _IDLE_S
+            try:
+                if self._mine() and self._notifier.deliver_due(self._now(), stop):
+                    continue
+            except RetryableError as error:
+                self._notifier.counts.add("ledger_busy")
+                _log.warning("the ledger of notices does not answer: %s", error)
+                wait_s = _BUSY_S
+            stop.wait(wait_s)
+        try:
+            with answering():
+                self._lease.release()
+        except (LockError, RetryableError):
+            _log.debug("the lease of notices was not ours, or ends by itself")
+
+    def _mine(self) -> bool:
+        with answering():
+            if self._lease.local.token is not None:
+                try:
+                    return bool(self._lease.reacquire())
+                except LockError:
+                    self._lease.local.token = None
+            return bool(self._lease.acquire(blocking=False))

@@ -1,0 +1,81 @@
+"""Ticks in Elasticsearch: the archive's second place, as a setting; one document a record of the tape."""
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+from elasticsearch import Elasticsearch
+from numpy.typing import NDArray
+
+from tapewatch.model.bars import Bars
+from tapewatch.model.ticks import Fate, Kind, TickBatch
+from tapewatch.model.times import format_rfc3339
+from tapewatch.stores.elasticsearch.bulk import BulkWriter, Operation
+from tapewatch.stores.elasticsearch.indices import TICKS, month_of
+from tapewatch.stores.elasticsearch.search import Document, equal, read_page
+from tapewatch.stores.port import AlertQuery
+
+_encode = msgspec.json.Encoder().encode
+_NUMBERS = ("open", "high", "low", "close", "volume")
+_MOST = 500_000  # ticks that one question may read
+
+
+class ElasticTickWriter:
+    """Writes ticks by (tape, offset): a repeat changes nothing."""
+
+    def __init__(self, writer: BulkWriter, *, prefix: str = "") -> None:
+        """`ensure_indices` must have run."""
+        self._writer, self._index = writer, f"{prefix}{TICKS}"
+
+    def write(self, tape: str, ticks: TickBatch, fates: NDArray[np.int8]) -> None:
+        """Heartbeats are left out. About 20 us a tick, and the server's share."""
+        self._writer.write(list(self._operations(tape, ticks, fates)))
+
+    def _operations(self, tape: str, ticks: TickBatch, fates: NDArray[np.int8]) -> Iterator[Operation]:
+        columns = {name: column.tolist() for name, column in ticks.columns().items()}
+        for i in np.flatnonzero(ticks.kind != Kind.HEARTBEAT).tolist():
+            venue, symbol = ticks.symbols[columns["symbol_id"][i]]
+            ts_ns = columns["ts_event_ns"][i]
+            document = {
+                "tick_id": f"{tape}/{columns['offset'][i]}",
+                "venue": venue,
+                "symbol": symbol,
+                "kind": Kind(columns["kind"][i]).name.lower(),
+                "fate": Fate(int(fates[i])).name.lower(),
+                "timestamp": format_rfc3339(ts_ns),
+                **{name: columns[name][i] for name in ("ts_event_ns", "interval_ns", "offset", "ts_append_ns")},
+                **{name: columns[name][i] for name in (*_NUMBERS, "side", "trade_id_hash")},
+            }
+            index = f"{self._index}-{month_of(ts_ns)}"
+            yield Operation(index, str(document["tick_id"]), _encode(document), create=True)
+
+
+class ElasticBars:
+    """A `BarReader` over `ticks-*`, for ranges of at most half a million ticks."""
+
+    def __init__(self, client: Elasticsearch, *, prefix: str = "") -> None:
+        self._client, self._index = client, f"{prefix}{TICKS}-*"
+
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
+        """As the port says; a tick is found within the index's refresh interval."""
+        query = AlertQuery(from_ns=from_ns, to_ns=to_ns, limit=_MOST, newest_first=False)
+        filters = equal(venue=venue, symbol=symbol, fate="judged")
+        return _joined(read_page(self._client, self._index, filters, "ts_event_ns", "tick_id", query), interval_ns)
+
+
+def _joined(ticks: list[Document], interval_ns: int) -> Bars:
+    rows: dict[tuple[int, int], list[float]] = {}
+    for tick in ticks:
+        longer = tick["interval_ns"] > interval_ns
+        at = tick["ts_event_ns"] if longer else tick["ts_event_ns"] // interval_ns * interval_ns
+        key = at, tick["offset"] if longer else -1
+        volume = float("nan") if tick["volume"] is None else tick["volume"]
+        row = rows.get(key)
+        if row is None:
+            rows[key] = [tick["open"], tick["high"], tick["low"], tick["close"], volume]
+            continue
+        row[1], row[2], row[3] = max(row[1], tick["high"]), min(row[2], tick["low"]), tick["close"]
+        row[4] = volume if np.isnan(row[4]) else row[4] if np.isnan(volume) else row[4] + volume
+    keys = sorted(rows)
+    table = np.array([rows[key] for key in keys], np.float64).reshape(-1, 5)
+    return Bars(np.array([at for at, _ in keys], np.int64), *(np.ascontiguousarray(table[:, i]) for i in range(5)))

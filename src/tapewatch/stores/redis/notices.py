@@ -1,0 +1,169 @@
+"""Notices on the cluster: the ledger, and what the notifier remembers of incidents, with its place on the topic.
+
+All of it is on the Redis of the state, so that people are told while Elasticsearch is down. The place on the topic
+stands beside what was made of it: a server that comes back older than it was has the messages read again from where it
+stands, and a notice may go out twice, with the same message id; none is lost.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tapewatch.alerts.inhibition import EVERY_SYMBOL
+from tapewatch.model.alerts import Alert, Incident
+from tapewatch.model.ledger import LedgerRow
+from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.scripts import Script
+
+_encode = msgspec.json.Encoder().encode
+_row = msgspec.json.Decoder(LedgerRow)
+_PAGE = 1_000
+_QUALITY_S = 14 * 86_400  # after the last change of any of a symbol's data-quality alerts
+Place = tuple[str, int]  # topic, partition
+
+
+class RedisNoticeLedger:
+    """A `NoticeLedger` on Redis; rows that are settled stay until `prune`."""
+
+    def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
+        self._client: Any = client  # its types leave open whether it is asynchronous
+        self._rows, self._due, self._settled = (f"{prefix}:{{notices}}:{n}" for n in ("rows", "due", "settled"))
+        self._owe = Script("notices_owe")
+
+    def owe(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """As the port says; one round trip, all rows or none."""
+        if not rows:
+            return []
+        args: list[str | bytes | int] = []
+        for row in rows:
+            args += [_key(row), _encode(row), str(float(row.next_try_ns)) if row.state == "pending" else ""]
+        new = self._owe(self._client, [self._rows, self._due], args)
+        return [row for row, added in zip(rows, new, strict=True) if added]
+
+    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
+        """As the port says."""
+        if limit <= 0:
+            return []
+        with answering():
+            keys = self._client.zrangebyscore(self._due, "-inf", float(now_ns), start=0, num=limit)
+            found = self._client.hmget(self._rows, keys) if keys else []
+        rows = [_row.decode(data) for data in found if data is not None]
+        return [row for row in rows if row.state == "pending" and row.next_try_ns <= now_ns]
+
+    def settle(self, row: LedgerRow) -> None:
+        """As the port says."""
+        key = _key(row)
+        with answering():
+            pipe = self._client.pipeline(transaction=True)
+            pipe.hset(self._rows, key, _encode(row))
+            if row.state == "pending":
+                pipe.zadd(self._due, {key: float(row.next_try_ns)})
+            else:
+                pipe.zrem(self._due, key)
+                pipe.zadd(self._settled, {key: float(row.next_try_ns)})
+            pipe.execute()
+
+    def pending(self) -> int:
+        """How many notices are owed."""
+        with answering():
+            return int(self._client.zcard(self._due))
+
+    def prune(self, before_ns: int) -> int:
+        """Forget rows that were settled and whose last try was before then; return how many."""
+        count = 0
+        while True:
+            with answering():
+                keys = self._client.zrangebyscore(self._settled, "-inf", float(before_ns), start=0, num=_PAGE)
+                if not keys:
+                    return count
+                pipe = self._client.pipeline(transaction=True)
+                pipe.hdel(self._rows, *keys)
+                pipe.zrem(self._settled, *keys)
+                pipe.execute()
+            count += len(keys)
+
+
+class Remembered(msgspec.Struct):
+    """An incident as the notifier knows it: the newest revision of each alert, and what people were told last."""
+
+    alerts: dict[str, Alert] = {}
+    told: Incident | None = None
+
+
+class RedisNoticeMemory:
+    """Incidents, open data-quality alerts, and the offsets up to which messages were made notices of."""
+
+    def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
+        self._client: Any = client  # its types leave open whether it is asynchronous
+        names = ("incidents", "touched", "quality", "offsets")
+        self._incidents, self._touched, self._quality, self._offsets = (f"{prefix}:{{notices}}:{n}" for n in names)
+
+    def incidents(self, ids: Sequence[str]) -> dict[str, Remembered]:
+        """Those of the ids that are remembered."""
+        with answering():
+            found = self._client.hmget(self._incidents, list(ids)) if ids else []
+        return {
+            name: msgspec.json.decode(data, type=Remembered)
+            for name, data in zip(ids, found, strict=True)
+            if data is not None
+        }
+
+    def offsets(self, places: Sequence[Place]) -> dict[Place, int]:
+        """Where to read on; nothing for a place that was never read, or whose server has lost everything."""
+        with answering():
+            found = self._client.hmget(self._offsets, [_place(p) for p in places]) if places else []
+        return {place: int(at) for place, at in zip(places, found, strict=True) if at is not None}
+
+    def quality(self, incident: Incident, at_ns: int) -> list[Alert]:  # noqa: ARG002 - the few there are, of any time
+        """The data-quality alerts of the incident's symbol and of its whole venue, ended ones of the last days too."""
+        with answering():
+            found = [
+                data
+                for symbol in (incident.symbol, EVERY_SYMBOL)
+                for data in self._client.hvals(self._quality_key(incident.venue, symbol))
+            ]
+        return [msgspec.json.decode(data, type=Alert) for data in found]
+
+    def save(
+        self,
+        incidents: Mapping[str, Remembered],
+        quality: Sequence[Alert],
+        offsets: Mapping[Place, int],
+        now_ns: int,
+    ) -> None:
+        """All of it or nothing. `quality` are the data-quality alerts that changed."""
+        with answering():
+            pipe = self._client.pipeline(transaction=True)
+            for name, incident in incidents.items():
+                pipe.hset(self._incidents, name, _encode(incident))
+                pipe.zadd(self._touched, {name: float(now_ns)})
+            for alert in quality:
+                key = self._quality_key(alert.venue, alert.symbol)
+                pipe.hset(key, alert.alert_id, _encode(alert))
+                pipe.expire(key, _QUALITY_S)
+            for place, offset in offsets.items():
+                pipe.hset(self._offsets, _place(place), offset)
+            pipe.execute()
+
+    def _quality_key(self, venue: str, symbol: str) -> str:
+        return f"{self._quality}:{venue}:{symbol}"
+
+    def prune(self, before_ns: int) -> int:
+        """Forget incidents that nothing has changed since then; return how many."""
+        with answering():
+            keys = self._client.zrangebyscore(self._touched, "-inf", float(before_ns), start=0, num=_PAGE)
+            if keys:
+                pipe = self._client.pipeline(transaction=True)
+                pipe.hdel(self._incidents, *keys)
+                pipe.zrem(self._touched, *keys)
+                pipe.execute()
+        return len(keys)
+
+
+def _key(row: LedgerRow) -> bytes:
+    return _encode((row.alert_id, row.revision, row.channel, row.recipient))
+
+
+def _place(place: Place) -> str:
+    return f"{place[0]}/{place[1]}"
