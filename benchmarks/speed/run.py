@@ -13,6 +13,7 @@ import benchmarks.speed.bench_rolling_z as rolling_z  # first: it tells polars h
 from benchmarks.speed import (
     bench_alert_store,
     bench_api,
+    bench_backtest,
     bench_five_detectors,
     bench_replay,
     bench_reports,
@@ -49,6 +50,10 @@ BENCHMARKS: dict[str, tuple[str, Callable[[Options], dict[str, Any]]]] = {
     "replay": (
         "tapewatch replay of 5M rows of 500 symbols with alerts and history written",
         lambda o: bench_replay.bench(1, 500_000) if o.quick else bench_replay.bench(full=o.full),
+    ),
+    "backtest": (
+        "tapewatch backtest of 5M rows of 500 symbols, from CSV and from Parquet",
+        lambda o: bench_backtest.bench(1, 500_000) if o.quick else bench_backtest.bench(),
     ),
     "cold_start": (
         "tapewatch replay of one small file, from the call to its end",

@@ -13,6 +13,7 @@ from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
 from tapewatch.feeds.labels import read_labels
 from tapewatch.model.alerts import Alert
+from tapewatch.model.errors import InputError
 from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tapewatch.runtime.config.rules import LoadedRules
 from tapewatch.runtime.history import History
@@ -41,9 +42,14 @@ class Backtested:
 
 
 def load_labels(path: Path) -> list[Label]:
-    """The labels of a CSV file."""
-    with path.open("rb") as source:
-        return read_labels(source)
+    """The labels of a CSV file; InputError names the file."""
+    try:
+        with path.open("rb") as source:
+            return read_labels(source)
+    except OSError as error:
+        raise InputError(f"labels {path}: {error.strerror}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def run_backtest(
