@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from redis.exceptions import LockError
 
 from tapewatch.alerts.incidents import event, fold
+from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import RetryableError
 from tapewatch.model.times import DAY_NS
@@ -19,7 +20,7 @@ from tapewatch.notify.channels import build_channels
 from tapewatch.notify.context import Context
 from tapewatch.notify.decide import Decider
 from tapewatch.notify.notifier import Notifier
-from tapewatch.notify.port import Notice
+from tapewatch.notify.port import Channel, Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
 from tapewatch.stores.redis.client import Client, answering
@@ -29,7 +30,7 @@ from tapewatch.tape.kafka_group import KafkaGroup, Taken
 _log = logging.getLogger(__name__)
 _LEASE_S = 60.0  # longer than one pass over the ledger
 _IDLE_S, _BUSY_S = 0.25, 2.0
-_COMMIT_EVERY_S = 1.0
+_LOOK_EVERY_S = 1.0
 _PRUNE_EVERY_S = 3_600.0
 _alert = msgspec.json.Decoder(Alert)
 
@@ -47,17 +48,22 @@ class NoticeSink:
         prefix: str = "tapewatch",
         keep_days: float = 1_825,
         now: Callable[[], int] = time.time_ns,
+        silences: Callable[[], Sequence[Silence]] = tuple,
+        channels: Sequence[Channel] | None = None,
     ) -> None:
-        """InputError for routes to channels that there are none of."""
+        """`silences` are those that people set, beside those of the settings; `channels` stand for the settings' own.
+        InputError for routes to channels that there are none of."""
         self._group, self._now, self._link, self._keep_days = group, now, settings.link, keep_days
         self.ledger, self.memory = RedisNoticeLedger(client, prefix), RedisNoticeMemory(client, prefix)
-        channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
-        silences = tuple(s.silence() for s in settings.silences)
-        decider = Decider(channels, routes_of(settings, channels), lambda: silences, self.memory.quality)
+        if channels is None:
+            channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
+        fixed = tuple(s.silence() for s in settings.silences)
+        routes = routes_of(settings, channels)
+        decider = Decider(tuple(channels), routes, lambda: (*fixed, *silences()), self.memory.quality)
         self.notifier = Notifier(decider, self.ledger, now=now, retry=settings.retry)
         self._saved: dict[Place, int] = {}
         self._uncommitted: dict[Place, int] = {}
-        self._commit_at = self._prune_at = 0.0
+        self._look_at = self._prune_at = 0.0
         self.unreadable = self.rewound = self.pruned = 0
 
     def write(self, messages: Sequence[Taken]) -> bool:
@@ -88,11 +94,11 @@ class NoticeSink:
     def tend(self) -> None:
         """As the port says."""
         clock_s = time.monotonic()
-        if self._uncommitted and clock_s >= self._commit_at:
-            self._commit_at = clock_s + _COMMIT_EVERY_S
-            if self.ledger.pending() == 0:
-                owned = set(self._group.assigned)
-                self._group.commit_at({p: at for p, at in self._uncommitted.items() if p in owned})
+        if clock_s >= self._look_at:
+            self._look_at = clock_s + _LOOK_EVERY_S
+            nothing_owed = self.ledger.pending() == 0
+            if not self._rewind(self._owned(self._saved)) and nothing_owed:  # in this order: a loss shows in the second
+                self._group.commit_at(self._owned(self._uncommitted))
                 self._uncommitted = {}
         if clock_s >= self._prune_at:
             self._prune_at = clock_s + _PRUNE_EVERY_S
@@ -104,19 +110,30 @@ class NoticeSink:
         first: dict[Place, int] = {}
         for message in messages:
             first.setdefault((message.topic, message.partition), message.offset)
-        stored = self.memory.offsets(list(first))
+        back = self._rewind(first)
+        return [m for m in messages if (m.topic, m.partition) not in back]
+
+    def _rewind(self, reached: Mapping[Place, int]) -> set[Place]:
+        """Read again from where the stored places are, where those are behind what was reached; return which."""
+        stored = self.memory.offsets(list(reached))
         back: dict[Place, int] = {}
-        for place, offset in first.items():
+        for place, offset in reached.items():
             if place in stored and stored[place] < offset:
                 back[place] = stored[place]
             elif place not in stored and place in self._saved:  # all is lost there: from what Kafka knows
                 back[place] = self._group.committed(place)
-                self._saved.pop(place)
         if back:
             self.rewound += len(back)
             _log.warning("the state's Redis came back older than it was: reading again", extra={"from": str(back)})
             self._group.seek(back)
-        return [m for m in messages if (m.topic, m.partition) not in back]
+        for place in back:
+            self._saved.pop(place, None)
+            self._uncommitted.pop(place, None)
+        return set(back)
+
+    def _owned(self, places: Mapping[Place, int]) -> dict[Place, int]:
+        assigned = set(self._group.assigned)
+        return {place: at for place, at in places.items() if place in assigned}
 
     def _read(self, messages: Sequence[Taken]) -> list[Alert]:
         found = []

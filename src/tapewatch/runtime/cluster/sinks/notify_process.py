@@ -1,20 +1,58 @@
 """The process of `tapewatch notify`."""
 
+import logging
 from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from tapewatch.alerts.silences import Silence
+from tapewatch.model.errors import GiveUpError, RetryableError
+from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.cluster.sinks.notifier import Deliveries, NoticeSink
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
+from tapewatch.stores.elasticsearch import BulkWriter, ElasticCaseStore, Refused
 from tapewatch.stores.redis.client import connect
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import ALERTS
 
+_log = logging.getLogger(__name__)
 GROUP = "tapewatch-notify"
 _BATCH = 200
+_LOOK_S = 5.0
+
+
+class KnownSilences:
+    """The silences that people set by the API, as of the last look: while Elasticsearch is down, those known then."""
+
+    def __init__(self, cases: ElasticCaseStore) -> None:
+        self._cases, self._known = cases, tuple[Silence, ...]()
+        self._told = False
+
+    def __call__(self) -> tuple[Silence, ...]:
+        return self._known
+
+    def run(self, stop: Event) -> None:
+        """Look until `stop` is set."""
+        while not stop.is_set():
+            self.look()
+            stop.wait(_LOOK_S)
+
+    def look(self) -> None:
+        """Look once."""
+        try:
+            self._known = tuple(self._cases.silences())
+            self._told = False
+        except RetryableError as error:
+            if not self._told:
+                _log.warning("silences are as of the last look: %s", error)
+                self._told = True
+
+
+def _refuse(refused: Refused) -> None:
+    raise GiveUpError(f"Elasticsearch refuses {refused.id} of {refused.index}: {refused.reason}")
 
 
 def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALERTS) -> None:
@@ -22,13 +60,20 @@ def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALE
     registry, state = CollectorRegistry(), settings.state
     client = connect(state.address, cluster=state.cluster, timeout_s=state.timeout_s)
     group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-notify"), [topic], GROUP)
-    sink = NoticeSink(group, client, settings.notify, prefix=state.prefix, keep_days=settings.stores.record_days)
+    elastic = elastic_client(settings.elasticsearch)
+    silences = KnownSilences(
+        ElasticCaseStore(elastic, BulkWriter(elastic, _refuse), prefix=settings.elasticsearch.prefix)
+    )
+    sink = NoticeSink(
+        group, client, settings.notify, prefix=state.prefix, keep_days=settings.stores.record_days, silences=silences
+    )
     loop = SinkLoop(group, sink, _BATCH)
     registry.register(sink)
     registry.register(loop)
     deliveries = Deliveries(sink.notifier, client, state.prefix)
     try:
         with OpsServer(settings.ops, registry, {"state": loop.check, "kafka": loop.check_group}):
-            run_parts({"notices": loop.run, "deliveries": deliveries.run}, stop)
+            run_parts({"notices": loop.run, "deliveries": deliveries.run, "silences": silences.run}, stop)
     finally:
         client.close()
+        elastic.close()

@@ -1,0 +1,141 @@
+"""Notices on the cluster: owed in Redis, told once, and not lost with the state."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Lock, Thread
+
+import msgspec
+import pytest
+
+from tapewatch.model.alerts import Alert
+from tapewatch.model.secret import Secret
+from tapewatch.notify.port import Delivery, Notice
+from tapewatch.notify.settings import NotifySettings
+from tapewatch.runtime.cluster.servers import Running
+from tapewatch.runtime.cluster.sinks.loop import SinkLoop
+from tapewatch.runtime.cluster.sinks.notifier import Deliveries, NoticeSink
+from tapewatch.stores.redis.client import Client, connect
+from tapewatch.tape.kafka_group import KafkaGroup
+from tapewatch.tape.kafka_names import key_of
+from tapewatch.tape.kafka_publisher import KafkaPublisher
+from tapewatch.tape.kafka_settings import KafkaSettings
+from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec
+from tests.factories import make_alert
+
+pytestmark = pytest.mark.cluster
+PATIENCE_S = 30.0
+
+
+class Pigeon:
+    """A channel that remembers what it was given; `broken` makes it ask to be tried again."""
+
+    name, recipients = "pigeon", ("desk",)
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []  # event, alert id, message id
+        self.broken, self._lock = False, Lock()
+
+    def deliver(self, notice: Notice, recipient: str, message_id: str) -> Delivery:
+        if self.broken:
+            return Delivery("retry", "no wind", retry_after_s=0.5)
+        with self._lock:
+            self.told.append((notice.event, notice.alert.alert_id, message_id))
+        return Delivery("done")
+
+
+class Desk:
+    """A topic, a corner of Redis and a consumer group of one test's own."""
+
+    def __init__(self, kafka: KafkaSettings, client: Client) -> None:
+        self.kafka, self.client = kafka, client
+        self.name = uuid.uuid4().hex[:10]
+        KafkaTopics(kafka).ensure([TopicSpec(self.name, 2)])
+        self.pigeon = Pigeon()
+
+    def publish(self, alerts: Sequence[Alert]) -> None:
+        publisher = KafkaPublisher(self.kafka, linger_ms=0)
+        publisher.publish(self.name, [key_of(a.symbol) for a in alerts], [msgspec.json.encode(a) for a in alerts])
+        publisher.close()
+
+    @contextmanager
+    def notifying(self) -> Iterator[NoticeSink]:
+        group = KafkaGroup(self.kafka, [self.name], f"{self.name}-notify")
+        sink = NoticeSink(group, self.client, NotifySettings(), prefix=self.name, channels=[self.pigeon])
+        loop, stop = SinkLoop(group, sink, 50), Event()
+        parts = (loop.run, Deliveries(sink.notifier, self.client, self.name).run)
+        threads = [Thread(target=part, args=(stop,)) for part in parts]
+        for thread in threads:
+            thread.start()
+        yield sink
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+    def forget(self, *names: str) -> None:
+        for name in names:
+            self.client.delete(f"{self.name}:{{notices}}:{name}")
+
+
+@pytest.fixture
+def desk(kafka_server: Running, state_redis: Running) -> Iterator[Desk]:
+    client = connect(Secret(state_redis.address))
+    yield Desk(KafkaSettings(kafka_server.address), client)
+    client.close()
+
+
+def eventually(what: Callable[[], object]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < give_up, "it did not come about"
+        time.sleep(0.05)
+
+
+def told(desk: Desk) -> list[str]:
+    return sorted(f"{event} {alert_id}" for event, alert_id, _ in desk.pigeon.told)
+
+
+def test_people_are_told_once_of_what_begins_and_ends_whatever_repeats_and_whoever_sends(desk: Desk) -> None:
+    alerts = [make_alert(symbol=f"S{i}") for i in range(12)]
+    ended = [msgspec.structs.replace(a, revision=2, state="resolved", change="resolved") for a in alerts]
+    desk.publish(alerts + alerts[3:])
+    with desk.notifying(), desk.notifying():
+        eventually(lambda: len(desk.pigeon.told) >= 12)
+        desk.publish(ended + alerts[:5])
+        eventually(lambda: len(desk.pigeon.told) >= 24)
+    with desk.notifying():  # a restart repeats nothing
+        desk.publish([make_alert(symbol="LAST")])
+        eventually(lambda: len(desk.pigeon.told) >= 25)
+    expected = [f"opened {a.alert_id}" for a in [*alerts, make_alert(symbol="LAST")]]
+    assert told(desk) == sorted(expected + [f"resolved {a.alert_id}" for a in alerts])
+
+
+def test_what_is_owed_outlives_the_process_and_the_channel(desk: Desk) -> None:
+    alerts = [make_alert(symbol=f"S{i}") for i in range(3)]
+    desk.pigeon.broken = True
+    desk.publish(alerts)
+    with desk.notifying() as sink:
+        eventually(lambda: sink.ledger.pending() == 3)
+    desk.pigeon.broken = False
+    with desk.notifying() as sink:
+        eventually(lambda: sink.ledger.pending() == 0)
+    assert told(desk) == sorted(f"opened {a.alert_id}" for a in alerts)
+
+
+def test_a_redis_that_came_back_older_or_empty_loses_no_notice(desk: Desk) -> None:
+    alerts = [make_alert(symbol="ONE", onset_k=i, incident_id=f"i{i}") for i in range(30)]
+    desk.publish(alerts[:10])
+    with desk.notifying() as sink:
+        eventually(lambda: len(desk.pigeon.told) == 10)
+        desk.pigeon.broken = True
+        desk.publish(alerts[10:20])
+        eventually(lambda: sink.ledger.pending() == 10)
+        desk.forget("rows", "due", "settled", "incidents", "touched", "offsets")  # as FLUSHALL does
+        desk.pigeon.broken = False
+        desk.publish(alerts[20:])
+        eventually(lambda: {a for _, a, _ in desk.pigeon.told} == {a.alert_id for a in alerts})
+        assert sink.rewound == 1
+    repeats = len(desk.pigeon.told) - len(alerts)
+    assert len({message_id for _, _, message_id in desk.pigeon.told}) == len(alerts)
+    assert repeats <= 10  # those that Kafka's offset had not passed yet
