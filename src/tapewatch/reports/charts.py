@@ -7,9 +7,11 @@ Every text that comes from outside is escaped, and characters that XML forbids a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tapewatch.model.alerts import Severity
 from tapewatch.model.bars import Bars
@@ -26,6 +28,7 @@ SEVERITY_COLOURS: dict[Severity, str] = {
 }
 _INK, _GREY, _GRID, _RISE, _FALL = "#1e293b", "#64748b", "#e2e8f0", "#33658a", "#1e293b"
 _VOLUME = "#94a3b8"
+_COURSE = "#7c5c9e"
 _FONT = "'Libertinus Serif', Georgia, 'Times New Roman', serif"
 _LANES, _LANE_HEIGHT, _LETTER = 8, 13.0, 4.5
 _TIME_STEPS = (
@@ -46,6 +49,16 @@ class Marker:
     label: str
     severity: Severity
     direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A course to hold the bars against, in their price: times ascending; NaN is a hole. `dashes` is SVG's."""
+
+    label: str
+    ts_ns: NDArray[np.int64]
+    price: NDArray[np.float64]
+    dashes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,7 @@ def candlestick(
     from_ns: int,
     to_ns: int,
     zone: ZoneInfo,
+    lines: Sequence[Line] = (),
     width: float = 600.0,
     height: float = 235.0,
 ) -> str:
@@ -105,7 +119,7 @@ def candlestick(
         return "".join([*parts, "</svg>"])
     marks = sorted((m for m in markers if from_ns <= m.ts_ns < to_ns), key=lambda m: (m.ts_ns, m.number))
     interval = _interval(drawn)
-    low, high = _price_range(drawn, marks)
+    low, high = _price_range(drawn, marks, lines)
     prices = _Panel(4.0, width - 52.0, 10.0, height * 0.76, from_ns, to_ns, low, high)
     badges = _badges(marks, prices, interval)
     prices = replace(prices, top=10.0 + max((badge.y + 4.0 for badge in badges), default=0.0))
@@ -114,6 +128,7 @@ def candlestick(
     parts.append(_price_axis(prices))
     parts.extend(_leader(badge, volumes.bottom) for badge in badges)
     parts.append(_volume_bars(drawn, volumes, interval))
+    parts.extend(_course(line, prices, k) for k, line in enumerate(lines))
     parts.append(_candles(drawn, prices, interval))
     parts.extend(_triangle(badge, prices) + _badge(badge) for badge in badges)
     if left_out:
@@ -164,11 +179,25 @@ def _interval(bars: Bars) -> int:
     return int(min(steps.min(), HOUR_NS)) if len(steps) else MINUTE_NS
 
 
-def _price_range(bars: Bars, marks: Sequence[Marker]) -> tuple[float, float]:
+def _price_range(bars: Bars, marks: Sequence[Marker], lines: Sequence[Line]) -> tuple[float, float]:
     shown = [mark.price for mark in marks if math.isfinite(mark.price) and mark.price > 0.0]
+    shown += [value for line in lines for value in line.price.tolist() if math.isfinite(value)]
     low, high = min(float(bars.low.min()), *shown, math.inf), max(float(bars.high.max()), *shown, 0.0)
     margin = (high - low) * 0.07 or low * 0.001
     return low - margin, high + margin
+
+
+def _course(line: Line, panel: _Panel, number: int) -> str:
+    """The line from point to point, broken at holes, and its name in the panel's corner."""
+    points: list[tuple[float, float] | None] = [
+        (panel.x(ts), panel.y(price)) if math.isfinite(price) else None
+        for ts, price in zip(line.ts_ns.tolist(), line.price.tolist(), strict=True)
+    ]
+    steps = pairwise(points)
+    parts = [svg.line(a, b, _COURSE, 1.1, line.dashes) for a, b in steps if a is not None and b is not None]
+    y = panel.bottom - 6.0 - 10.0 * number
+    parts.append(svg.line((panel.left + 2.0, y - 3.0), (panel.left + 16.0, y - 3.0), _COURSE, 1.1, line.dashes))
+    return "".join([*parts, svg.text((panel.left + 20.0, y), line.label, _COURSE, 8.5)])
 
 
 def _volume_top(bars: Bars) -> float:

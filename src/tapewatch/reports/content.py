@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Generic, Protocol, TypeVar, runtime_checkable
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from tapewatch.model.alerts import SEVERITIES, Alert, Case, Category, Severity
 from tapewatch.model.errors import InputError
+from tapewatch.model.market import Group
 from tapewatch.reports.port import ReportRequest
 from tapewatch.reports.times import LocalTimes
 
@@ -36,6 +37,32 @@ class CoverageSource(Protocol):
 
     def coverage(self, request: ReportRequest) -> Coverage | None:
         """What was watched within the request's range and filters; None where that is not known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What a symbol can be held against: others of its market, and itself elsewhere; (venue, symbol) each."""
+
+    market: str
+    others: tuple[tuple[str, str], ...] = ()
+    elsewhere: tuple[tuple[str, str], ...] = ()
+
+
+@runtime_checkable
+class MarketSource(Protocol):
+    """A report source that can also tell what markets did; the report says so where it cannot."""
+
+    def groups(self, request: ReportRequest) -> list[Group]:
+        """The market-wide moves that were recognised within the request's time, oldest first, at most 100."""
+        ...
+
+    def groups_of(self, alerts: Sequence[Alert]) -> dict[str, str]:
+        """By alert id, the group that its incident belongs to, where it belongs to one."""
+        ...
+
+    def peers(self, venue: str, symbol: str) -> Peers:
+        """What else was watched of its market, and of itself elsewhere."""
         ...
 
 

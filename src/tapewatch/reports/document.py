@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from tapewatch import __version__
 from tapewatch.model.alerts import DISPOSITIONS, SEVERITIES, Alert, Case, Severity
+from tapewatch.model.market import Group
 from tapewatch.model.times import format_rfc3339
 from tapewatch.reports.content import CATEGORIES, OPEN_STATES, Coverage, Summary, Tally, severity_key
 from tapewatch.reports.incidents import Figure
@@ -32,6 +33,7 @@ def document(
     summary: Summary,
     figures: Sequence[Figure],
     coverage: Coverage | None,
+    groups: Sequence[Group] = (),
     *,
     zone: ZoneInfo,
     generated_ns: int,
@@ -58,6 +60,7 @@ def document(
         "dispositions": _dispositions(summary),
         "worst": [_worst(alert, local) for alert in _top(summary)],
         "figures": [figure_text(k, figure, local) for k, figure in enumerate(figures, start=1)],
+        "groups": _groups(groups, local),
         "figures_note": _figures_note(summary, len(figures)),
         "tables": _tables(summary, local),
         "table_note": _table_note(summary),
@@ -213,15 +216,60 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
             ["Onset", f"{local.text(episode.onset_ns, '%Y-%m-%d %H:%M:%S')} {local.name(episode.onset_ns)}"],
             ["Price before", f"{price(worst.price_before)} {plain(worst.currency, 8)}"],
             ["Extreme", price(worst.price_extreme)],
-            ["Score", f"{worst.score:.0f} of 100"],
-            ["Rarity", rarity(worst.rarity_days)],
+            ["Last", price(worst.price)],
+            ["Venue time", f"{plain(worst.local_time, 26)}, {plain(worst.phase, 12)}"],
+            ["Traded", _traded(worst)],
             ["Status", _status(worst)],
+            ["Score", f"{worst.score:.0f}"],
+            ["Detected", plain((worst.timestamp_detection or "not recorded")[:19].replace("T", " "), 40) + " UTC"],
+            ["Baseline", f"{worst.health.phase_bars:,} bars, {plain(worst.health.source, 20).replace('_', ' ')}"],
             ["Decision", _decision(figure.episode.case)],
+            ["Holes", f"{worst.health.holes:,}"],
+            ["Threshold", f"{worst.statistic} {worst.value:.4g} against {worst.threshold:.4g}"],
+            ["Last event", _moment(worst.ts_event_ns, local)],
+            ["Rarity", rarity(worst.rarity_days)],
+            ["Group", figure.group_id[:8] if figure.group_id else "none"],
         ],
+        "past": _past(figure),
+        "no_reference": figure.no_reference,
         "svg": figure.svg,
         "alerts": alerts,
         "left_out": figure.left_out,
     }
+
+
+def _moment(ts_ns: int, local: LocalTimes) -> str:
+    return f"{local.text(ts_ns, '%H:%M:%S')} {local.name(ts_ns)}"
+
+
+def _traded(alert: Alert) -> str:
+    if alert.notional is None:
+        return "volume unknown"
+    times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} times normal"
+    return f"{alert.notional:,.0f} {plain(alert.currency, 8)}{times}"
+
+
+def _past(figure: Figure) -> str:
+    """The symbol's incidents of the 30 days before, with what became of them."""
+    n = sum(figure.past_month.values())
+    if not n:
+        return "No other incident of this symbol in the 30 days before."
+    each = [f"{k} {DISPOSITION_NAMES[name].lower()}" for name, k in sorted(figure.past_month.items())]
+    return f"{count(n, 'other incident')} of this symbol in the 30 days before: {', '.join(each)}."
+
+
+def _groups(groups: Sequence[Group], local: LocalTimes) -> list[Json]:
+    return [
+        {
+            "opened": local.text(g.opened_ns, "%Y-%m-%d %H:%M"),
+            "last": local.text(g.last_ns, "%H:%M"),
+            "market": breakable(plain(g.market, 24), NARROW),
+            "move": percent(g.move_pct),
+            "id": g.group_id[:8],
+            "message": breakable(plain(g.message, 600), WIDE),
+        }
+        for g in groups
+    ]
 
 
 def _move(alert: Alert) -> str:

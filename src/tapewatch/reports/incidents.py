@@ -1,5 +1,6 @@
 """The pictures of a report's most severe incidents: their bars and alerts, read from the report's source."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -8,10 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tapewatch.model.alerts import Alert
-from tapewatch.model.times import MINUTE_NS
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 from tapewatch.reports.charts import Marker, candlestick
-from tapewatch.reports.content import Episode
+from tapewatch.reports.content import Episode, MarketSource
 from tapewatch.reports.port import ReportRequest, ReportSource
+from tapewatch.reports.references import missing, references
 from tapewatch.reports.words import percent, plain
 
 AROUND_NS = 30 * MINUTE_NS
@@ -26,6 +28,9 @@ class Figure:
     svg: str
     alerts: tuple[Alert, ...]
     left_out: int
+    no_reference: str  # what it could not be held against, in words
+    group_id: str | None
+    past_month: Counter[str]  # the symbol's other incidents of 30 days, by disposition
 
 
 def figure(episode: Episode, request: ReportRequest, source: ReportSource, zone: ZoneInfo) -> Figure:
@@ -41,8 +46,33 @@ def figure(episode: Episode, request: ReportRequest, source: ReportSource, zone:
     shown = sorted(best, key=lambda alert: (alert.onset_ns, alert.alert_id))
     bars = source.bars(worst.venue, worst.symbol, from_ns, to_ns, MINUTE_NS)
     markers = [_marker(k, alert) for k, alert in enumerate(shown, start=1)]
-    svg = candlestick(bars, markers, from_ns=from_ns, to_ns=to_ns, zone=zone)
-    return Figure(episode, svg, tuple(shown), found.seen - len(shown))
+    lines = references(bars, worst.venue, worst.symbol, source, from_ns, to_ns)
+    svg = candlestick(bars, markers, from_ns=from_ns, to_ns=to_ns, zone=zone, lines=lines)
+    group = source.groups_of([worst]).get(worst.alert_id) if isinstance(source, MarketSource) else None
+    return Figure(
+        episode, svg, tuple(shown), found.seen - len(shown), missing(lines), group, past_month(episode, source, request)
+    )
+
+
+def past_month(episode: Episode, source: ReportSource, request: ReportRequest) -> Counter[str]:
+    """How this symbol's incidents of the last 30 days, this one left out, were closed: by disposition; `open` where an
+    incident's alerts were not."""
+    worst = episode.worst
+    before = msgspec.structs.replace(
+        request,
+        from_ns=episode.onset_ns - 30 * DAY_NS,
+        to_ns=episode.onset_ns + 1,
+        venue=worst.venue,
+        symbol=worst.symbol,
+        severity=None,
+    )
+    decided: dict[str, str] = {}
+    for alert, case in source.alerts(before):
+        if alert.incident_id != episode.incident_id:
+            said = case.disposition if case is not None and case.disposition else "open"
+            if decided.setdefault(alert.incident_id, said) == "open":
+                decided[alert.incident_id] = said
+    return Counter(decided.values())
 
 
 def _marker(number: int, alert: Alert) -> Marker:

@@ -119,6 +119,7 @@ def open_for_reading(data_dir: Path, now: Callable[[], int]) -> Iterator[StoreRe
             SqliteCaseStore(database),
             CombinedBars(history_root(data_dir, "")),
             WatchedCoverage(SqliteShardStore(database)),
+            SqliteGroupStore(database, now),
         )
     finally:
         database.close()

@@ -40,7 +40,7 @@ def source_of(sinks: Sinks) -> ReportSource:
     """A report's source over a pipeline's stores."""
     shards = sinks.shards
     coverage = WatchedCoverage(shards) if isinstance(shards, SqliteShardStore) else None
-    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars(), coverage)
+    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars(), coverage, sinks.groups)
 
 
 def write_report(path: Path, source: ReportSource, request: ReportRequest) -> int:

@@ -96,6 +96,7 @@ class EmbeddedServer:
             self._stores.sinks.cases,
             self._history,
             WatchedCoverage(SqliteShardStore(self._stores.database)),
+            self._groups,
         )
         self._reports = Reports(SqliteTaskStore(self._stores.database), source, settings.reports, now)
         self._pipeline: Pipeline | None = None

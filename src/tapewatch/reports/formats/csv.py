@@ -8,7 +8,7 @@ A text cell that a spreadsheet would run as a formula (it begins with = + - @, a
 blanks) gets an apostrophe in front, as OWASP recommends for CSV injection; cells of numbers are left as numbers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import islice
 from operator import attrgetter
@@ -19,7 +19,7 @@ import polars as pl
 
 from tapewatch.model.alerts import Case
 from tapewatch.model.times import format_rfc3339
-from tapewatch.reports.content import Entry, zone_of
+from tapewatch.reports.content import OPEN_STATES, Entry, MarketSource, zone_of
 from tapewatch.reports.port import ReportRequest, ReportSource
 from tapewatch.reports.times import LocalTimes
 
@@ -82,9 +82,12 @@ _COLUMNS: tuple[tuple[str, pl.DataType, str | None], ...] = (
     ("closed_by", _TEXT, None),
     ("closed_at", _TEXT, None),
     ("comments", _TEXT, None),
+    ("provisional", _BOOL, None),
+    ("group_id", _TEXT, None),
+    ("last_ticks", _TEXT, None),
 )
 COLUMNS: tuple[str, ...] = tuple(name for name, _, _ in _COLUMNS)
-_CASE_COLUMNS = COLUMNS[-8:]
+_CASE_COLUMNS = COLUMNS[-11:-3]
 _STORED = tuple((name, where) for name, _, where in _COLUMNS if where is not None)
 _stored = attrgetter(*(where for _, where in _STORED))
 _NO_CASE: tuple[str | None, ...] = ("open", None, None, None, None, None, None, None)
@@ -107,9 +110,12 @@ class CsvFormat:
         yield ",".join(COLUMNS).encode() + b"\r\n"
         local = LocalTimes(zone)
         entries = source.alerts(request)
+        groups = source if isinstance(source, MarketSource) else None
         while chunk := list(islice(entries, ROWS_A_CHUNK)):
             buffer = BytesIO()
-            defused(_frame(chunk, local)).write_csv(buffer, include_header=False, line_terminator="\r\n")
+            defused(_frame(chunk, local, groups.groups_of([a for a, _ in chunk]) if groups else {})).write_csv(
+                buffer, include_header=False, line_terminator="\r\n"
+            )
             yield buffer.getvalue()
 
 
@@ -124,7 +130,7 @@ def defused(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(names).str.replace(_FORMULA, "'$1")) if names else frame
 
 
-def _frame(entries: Sequence[Entry], local: LocalTimes) -> pl.DataFrame:
+def _frame(entries: Sequence[Entry], local: LocalTimes, groups: Mapping[str, str]) -> pl.DataFrame:
     alerts = [alert for alert, _ in entries]
     columns: dict[str, Sequence[object]] = dict(
         zip((name for name, _ in _STORED), zip(*map(_stored, alerts), strict=True), strict=True)
@@ -132,6 +138,9 @@ def _frame(entries: Sequence[Entry], local: LocalTimes) -> pl.DataFrame:
     columns["onset_local"] = [local.rfc3339(alert.onset_ns) for alert in alerts]
     columns["timestamp_local"] = [local.rfc3339(alert.ts_event_ns) for alert in alerts]
     columns["details"] = [msgspec.json.encode(alert.details).decode() for alert in alerts]
+    columns["provisional"] = [alert.state in OPEN_STATES for alert in alerts]
+    columns["group_id"] = [groups.get(alert.alert_id) for alert in alerts]
+    columns["last_ticks"] = [msgspec.json.encode(alert.last_ticks).decode() for alert in alerts]
     cases = zip(*(_NO_CASE if case is None else _case(case) for _, case in entries), strict=True)
     columns |= dict(zip(_CASE_COLUMNS, cases, strict=True))
     return pl.DataFrame([pl.Series(name, columns[name], dtype, strict=False) for name, dtype, _ in _COLUMNS])

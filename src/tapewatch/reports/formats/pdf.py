@@ -8,7 +8,7 @@ import typst
 
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.times import SECOND_NS
-from tapewatch.reports.content import CoverageSource, summarise, zone_of
+from tapewatch.reports.content import CoverageSource, MarketSource, summarise, zone_of
 from tapewatch.reports.document import document
 from tapewatch.reports.incidents import figure
 from tapewatch.reports.port import ReportRequest, ReportSource
@@ -38,7 +38,8 @@ class PdfFormat:
         summary = summarise(source.alerts(request), zone, keep=self._rows, charts=self._charts)
         figures = [figure(episode, request, source, zone) for episode in summary.episodes]
         coverage = source.coverage(request) if isinstance(source, CoverageSource) else None
-        content = document(request, summary, figures, coverage, zone=zone, generated_ns=generated_ns)
+        groups = source.groups(request) if isinstance(source, MarketSource) else []
+        content = document(request, summary, figures, coverage, groups, zone=zone, generated_ns=generated_ns)
         yield compile_pdf(json.dumps(content), generated_ns)
 
 
