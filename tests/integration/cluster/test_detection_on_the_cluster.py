@@ -1,6 +1,8 @@
 """The same tape through embedded mode and through the cluster's executors, on real servers."""
 
 import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -11,16 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, market
 from tapewatch.model.alerts import Alert
+from tapewatch.model.secret import Secret
 from tapewatch.model.signals import Signal
+from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running
-from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.config.settings import FeedSettings, RulesSettings
 from tapewatch.runtime.embedded import build_engine, make_pipeline, memory_sinks
-from tapewatch.stores.port import AlertQuery
+from tapewatch.runtime.feeds import open_feed
+from tapewatch.stores.port import AlertQuery, ShardHead
+from tapewatch.stores.redis import RedisShardStore, connect
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_feed import KafkaFeedWriter
 from tapewatch.tape.kafka_names import ALERTS, SIGNALS
@@ -30,6 +37,7 @@ from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
 
 pytestmark = pytest.mark.cluster
 
+TSLA = Path(__file__).parents[4] / "shared" / "data" / "bars" / "TSLA_1min_sample.csv"
 _MAIN = [sys.executable, "-c", "from tapewatch.runtime.cli import main; main()"]
 _BARE = {"timestamp_detection": None, "offset": 0}  # when it was found, and where it stands in this log
 Found = Mapping[str, Alert | Signal]
@@ -145,6 +153,34 @@ def simulated() -> Feed:
     return market(SimulatorConfig(seed=11, stocks=12, crypto=12, days=2, plan=plan))
 
 
+def shards(cluster: Cluster) -> list[ShardHead]:
+    """Where the state stands, of the partitions that have one."""
+    topic = KafkaTopics(cluster.kafka).find([cluster.topic])[cluster.topic]
+    client = connect(Secret(cluster.environment["TAPEWATCH_STATE__URL"]))
+    store = RedisShardStore(client, cluster.environment["TAPEWATCH_STATE__PREFIX"])
+    names = [ShardId(topic.name, topic.topic_id, p).name for p in range(topic.partitions)]
+    found = [store.load(name, []) for name in names]
+    client.close()
+    return [f[0] for f in found if f is not None]
+
+
+def heads(cluster: Cluster) -> list[int]:
+    return [head.next for head in shards(cluster)]
+
+
+def fates(cluster: Cluster) -> int:
+    return sum(sum(head.fates.values()) for head in shards(cluster))
+
+
+def records(cluster: Cluster) -> list[int]:
+    """The length of the log, partition by partition."""
+    tapes = [KafkaTape(cluster.kafka, cluster.topic, p) for p in range(cluster.partitions)]
+    ends = [tape.bounds()[1] for tape in tapes]
+    for tape in tapes:
+        tape.close()
+    return ends
+
+
 @pytest.mark.parametrize("partitions", [1, 2, 7])
 def test_inline_gives_what_embedded_mode_gives(
     make_cluster: Callable[[int], Cluster], tmp_path: Path, partitions: int
@@ -156,3 +192,90 @@ def test_inline_gives_what_embedded_mode_gives(
     expected, found = embedded(simulated()), published(cluster)
     assert len(expected) > 100
     assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(("partitions", "workers"), [(1, 1), (2, 2), (7, 4)])
+def test_celery_gives_what_embedded_mode_gives(
+    make_cluster: Callable[[int], Cluster], tmp_path: Path, partitions: int, workers: int
+) -> None:
+    cluster = make_cluster(partitions)
+    fill(cluster, simulated())
+    bridge = cluster.command(tmp_path / "bridge", "consume", "--set", "bridge.batch_ticks=2000")
+    worker = cluster.command(tmp_path / "worker", "worker", "--concurrency", str(workers))
+    with running(bridge, worker):
+        wait_for_the_end(cluster)
+    expected, found = embedded(simulated()), published(cluster)
+    assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not TSLA.exists(), reason="the development data is not beside the checkout")
+@pytest.mark.parametrize("executor", ["inline", "celery"])
+def test_a_real_file_gives_what_embedded_mode_gives(
+    make_cluster: Callable[[int], Cluster], tmp_path: Path, executor: str
+) -> None:
+    cluster, feed = make_cluster(2), open_feed(FeedSettings(sources=(str(TSLA),)))
+    fill(cluster, open_feed(FeedSettings(sources=(str(TSLA),))))
+    bridge = cluster.command(tmp_path / "bridge", "consume", "--executor", executor)
+    others = [cluster.command(tmp_path / "worker", "worker")] if executor == "celery" else []
+    with running(bridge, *others):
+        wait_for_the_end(cluster)
+    expected, found = embedded(feed), published(cluster)
+    assert expected
+    assert {name: found.get(name) for name in expected} == expected
+
+
+def test_nothing_is_lost_or_invented_whoever_is_killed(make_cluster: Callable[[int], Cluster], tmp_path: Path) -> None:
+    cluster = make_cluster(2)
+    chance = random.Random(7)
+
+    def bridge() -> "subprocess.Popen[bytes]":
+        return cluster.command(tmp_path / "bridge", "consume", "--set", "bridge.batch_ticks=500")
+
+    def worker() -> "subprocess.Popen[bytes]":
+        return cluster.command(tmp_path / "worker", "worker", "--concurrency", "2")
+
+    fill(cluster, simulated())
+    processes = {"bridge": bridge(), "other": bridge(), "worker": worker()}
+    try:
+        for _ in range(4):
+            time.sleep(chance.uniform(6, 10))
+            name = chance.choice(list(processes))
+            for process in psutil.Process(processes[name].pid).children(recursive=True):
+                process.kill()
+            processes[name].kill()
+            processes[name].wait()
+            processes[name] = worker() if name == "worker" else bridge()
+        wait_for_the_end(cluster)
+    finally:
+        with running(*processes.values()):
+            pass
+    expected, found = embedded(simulated()), published(cluster)
+    assert {name: found.get(name) for name in expected} == expected
+    assert fates(cluster) == sum(records(cluster))
+
+
+def test_a_paused_bridge_is_fenced_and_joins_again(make_cluster: Callable[[int], Cluster], tmp_path: Path) -> None:
+    cluster = make_cluster(2)
+    fill(cluster, simulated())
+    slow = {"TAPEWATCH_BRIDGE__BATCH_TICKS": "50"}
+    first = cluster.command(tmp_path / "first", "consume", "--executor", "inline", **slow)
+    try:
+        while sum(heads(cluster)) < 1000:
+            time.sleep(0.05)
+        first.send_signal(signal.SIGSTOP)
+        second = cluster.command(tmp_path / "second", "consume", "--executor", "inline")
+        with running(second):
+            wait_for_the_end(cluster)
+            first.send_signal(signal.SIGCONT)
+            time.sleep(5)
+            assert first.poll() is None
+    finally:
+        first.send_signal(signal.SIGCONT)
+        with running(first):
+            pass
+    expected, found = embedded(simulated()), published(cluster)
+    assert {name: found.get(name) for name in expected} == expected
+    assert fates(cluster) == sum(records(cluster))
+    text = (tmp_path / "first").read_text()
+    assert "fenced" in text

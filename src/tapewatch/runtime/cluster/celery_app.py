@@ -8,7 +8,7 @@ and on one compare-and-set, so nothing here is durable, retried or answered. Two
 from functools import lru_cache
 
 from celery import Celery
-from kombu import Queue  # type: ignore[attr-defined]  # kombu states no exports
+from kombu import Exchange, Queue  # type: ignore[attr-defined]  # kombu states no exports
 
 from tapewatch.runtime.config import load_settings
 from tapewatch.runtime.config.settings import Settings
@@ -35,13 +35,16 @@ def worker_settings() -> Settings:
     return _given[0] if _given else load_settings().settings
 
 
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]  # kombu has no types
+
+
 def make_app(settings: Settings) -> Celery:
     """The app on the queue's Redis. Connects at the first use."""
     app = Celery("tapewatch", broker=settings.queue.address.reveal(), include=list(TASK_MODULES))
     app.conf.update(
         task_default_queue=OFFICE,
-        # A worker without -Q takes both.
-        task_queues=[Queue(DETECT), Queue(OFFICE)],  # type: ignore[no-untyped-call]  # kombu has no types
+        task_queues=[_queue(DETECT), _queue(OFFICE)],  # a worker without -Q takes both
         task_routes={DETECT_TASK: {"queue": DETECT}},
         task_serializer="json",
         accept_content=["json"],
@@ -52,6 +55,7 @@ def make_app(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_concurrency=settings.worker.concurrency,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_send_task_events=False,
         task_send_sent_event=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -53,6 +53,8 @@ class CeleryExecutor:
                     DETECT_TASK,
                     kwargs=msgspec.to_builtins(payload),
                     queue=DETECT,
+                    argsrepr="()",
+                    kwargsrepr=f"{payload.topic}/{payload.partition} [{payload.start}, {payload.end})",  # for logs
                     expires=EXPIRES_S,
                     producer=producer,
                     retry=False,

@@ -1,5 +1,6 @@
 """The processes of `tapewatch consume` and `tapewatch worker`."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
             return None
 
         with OpsServer(settings.ops, registry, {"state": check}):
+            logging.getLogger("celery.app.trace").setLevel(logging.WARNING)  # a line a batch tells nobody anything
             app = celery_app.make_app(settings)
             app.worker_main(
                 [
