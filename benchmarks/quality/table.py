@@ -38,6 +38,15 @@ def bars_table(rows: Iterable[Row]) -> list[str]:
     )
 
 
+def sell_off_line(row: Row) -> str:
+    """One sell-off, one notice."""
+    return (
+        f"Four coins, 2025-02-03 01:54 to 02:20 UTC: {row['notices']} notice (target {row['target']}) with"
+        f" {', '.join(row['members'])}, recognised {', '.join(row['recognised'])}; {row['notices_ungrouped']} without"
+        f" groups. The whole month: {row['month_notices']} notices, {row['month_notices_ungrouped']} without groups."
+    )
+
+
 def null_table(rows: Iterable[Row]) -> list[str]:
     """Markets without anomalies."""
     return _lines(
