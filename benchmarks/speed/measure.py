@@ -96,9 +96,19 @@ def run(*arguments: str) -> Ran:
         return Ran(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024.0, out.read().decode())
 
 
+def cpu_s(pid: int) -> float | None:
+    """Processor time of a running process so far; None where the system has no /proc."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return None
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def served(*arguments: str, ready: str, timeout_s: float = 60.0) -> Iterator[str]:
-    """Run `tapewatch serve ...` until the block ends; yields what follows `ready` on the line that says it is."""
+def served(*arguments: str, ready: str, timeout_s: float = 60.0) -> Iterator[tuple[str, int]]:
+    """Run `tapewatch serve ...` until the block ends; yields what follows `ready` on the line that says it is, and the
+    process's id."""
     process = subprocess.Popen(command("serve", *arguments), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     killer = threading.Timer(timeout_s, process.kill)
@@ -108,7 +118,7 @@ def served(*arguments: str, ready: str, timeout_s: float = 60.0) -> Iterator[str
             if ready in line:
                 killer.cancel()
                 threading.Thread(target=process.stderr.read, daemon=True).start()  # a full pipe would stop it
-                yield line.partition(ready)[2].strip()
+                yield line.partition(ready)[2].strip(), process.pid
                 return
         raise RuntimeError("tapewatch serve ended before it was ready")
     finally:

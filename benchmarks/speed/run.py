@@ -1,9 +1,11 @@
-"""Run the speed benchmarks and write each one's result as JSON: `python -m benchmarks.speed.run [NAME ...]`."""
+"""Run the speed benchmarks: `python -m benchmarks.speed.run [NAME ...]`. Writes JSON for each, and a table of all."""
 
 import argparse
 import json
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from benchmarks.speed import (
     bench_tick_history,
 )
 from benchmarks.speed.machine import describe, load
+from benchmarks.speed.table import write_page
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -101,6 +104,16 @@ def _one(name: str, options: Options, results: Path) -> None:
         print(f"  {json.dumps(found['figures'])[:160]} ...", flush=True)
 
 
+def _survived(name: str, options: Options, results: Path) -> bool:
+    """Run one; where it fails, say how, and let the others run: they take minutes each."""
+    try:
+        _one(name, options, results)
+    except Exception:  # noqa: BLE001 - told, and the exit code says so
+        traceback.print_exc()
+        return False
+    return True
+
+
 def main() -> None:
     """Run what was asked for, all of it by default, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -117,8 +130,10 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         options = Options(folder, arguments.full, arguments.quick)
         results = Path(temporary) / "results" if arguments.quick else RESULTS
-        for name in arguments.names or BENCHMARKS:
-            _one(name, options, results)
+        failed = [name for name in arguments.names or BENCHMARKS if not _survived(name, options, results)]
+        write_page(results, list(BENCHMARKS))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
