@@ -23,11 +23,27 @@ def _quantiles(metric: str) -> tuple[tuple[str, str], ...]:
     return tuple((f"histogram_quantile({q}, {rate})", f"p{q * 100:g}") for q in (0.5, 0.99))
 
 
+def _by_shard(expression: str) -> tuple[tuple[str, str], ...]:
+    return ((f"sum by (topic, partition) ({expression})", "{{topic}}/{{partition}}"),)
+
+
 PANELS: tuple[Panel, ...] = (
-    Panel("Records by fate", "cps", (("sum by (fate) (rate(tapewatch_records_total[1m]))", "{{fate}}"),)),
-    Panel("Alert revisions and signals", "cps", (
-        ("sum(rate(tapewatch_alert_revisions_total[1m]))", "alert revisions"),
-        ("sum(rate(tapewatch_signals_total[1m]))", "signals"),
+    Panel("Records by fate", "cps", (("sum by (fate) (rate(tapewatch_records_judged_total[1m]))", "{{fate}}"),)),
+    Panel("From the append to the alert's commit", "s", _quantiles("tapewatch_alert_commit_seconds")),
+    Panel("Lag by shard", "short", _by_shard("tapewatch_lag_records")),
+    Panel("Messages in flight", "short", _by_shard("tapewatch_messages_in_flight")),
+    Panel("Outbox", "short", _by_shard("tapewatch_outbox_entries")),
+    Panel("Batches", "cps", (
+        ("sum(rate(tapewatch_batches_dispatched_total[1m]))", "dispatched"),
+        ("sum(rate(tapewatch_batches_redispatched_total[1m]))", "dispatched again"),
+        ("sum(rate(tapewatch_batches_judged_total[1m]))", "committed"),
+        ("sum(rate(tapewatch_batches_given_back_total[1m]))", "given back"),
+    )),
+    Panel("Commits refused", "cps", (("sum by (reason) (rate(tapewatch_commits_refused_total[1m]))", "{{reason}}"),)),
+    Panel("Claims and rebuilds", "short", (
+        ("sum(increase(tapewatch_shard_claims_total[5m]))", "claims"),
+        ("sum(increase(tapewatch_shard_rebuilds_total[5m]))", "rebuilds"),
+        ("sum(increase(tapewatch_gap_records_total[5m]))", "records in gaps"),
     )),
     Panel("Sinks: messages left to read", "short", (("sum by (instance, topic) (tapewatch_sink_lag)",
                                                      "{{instance}} {{topic}}"),)),

@@ -57,6 +57,7 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
             app.worker_main(
                 [
                     "worker",
+                    f"--hostname=worker-{os.getpid()}@%h",  # two of one name would not be told apart
                     f"--queues={','.join(queues)}",
                     f"--concurrency={settings.worker.concurrency}",
                     f"--loglevel={settings.logging.level}",

@@ -73,6 +73,13 @@ class SqliteShardStore:
             )
             return [OutboxEntry(*row) for row in rows]
 
+    def overview(self) -> list[tuple[ShardHead, int]]:
+        """Every shard's head, with how many entries of its outbox wait."""
+        with self._db.read() as db:
+            names = [name for (name,) in db.execute("SELECT shard FROM shards ORDER BY shard").fetchall()]
+            depths = dict(db.execute("SELECT shard, count(*) FROM outbox GROUP BY shard").fetchall())
+            return [(head, depths.get(head.shard, 0)) for name in names if (head := _head(db, name))]
+
     def row_keys(self) -> list[str]:
         """The keys of all rows of all shards, in order, each once: a look from outside, for reports."""
         with self._db.read() as db:

@@ -16,11 +16,13 @@ _START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of our processes: `tapewatch` with these arguments. `once`: its work has an end."""
+    """One of our processes: `tapewatch` with these arguments. `once`: its work has an end. `searches`: it needs
+    Elasticsearch."""
 
     name: str
     arguments: tuple[str, ...]
     once: bool = False
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,9 @@ def our_parts(workers: int) -> tuple[Part, ...]:
     return (
         Part("bridge", ("consume",)),
         *(Part(f"worker-{n}", ("worker",)) for n in range(1, workers + 1)),
-        Part("beat", ("beat",)),
-        Part("indexer", ("index",)),
-        Part("archiver", ("archive",)),
-        Part("notifier", ("notify",)),
-        Part("api", ("api",)),
+        Part("indexer", ("index",), searches=True),
+        Part("notifier", ("notify",), searches=True),
+        Part("api", ("api",), searches=True),
     )
 
 

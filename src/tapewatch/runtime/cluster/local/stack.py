@@ -17,6 +17,8 @@ from tapewatch.model.errors import GiveUpError, InputError
 from tapewatch.runtime.cluster.local.parts import Addresses, Part, our_parts, start_part
 from tapewatch.runtime.cluster.local.watched import Seen, Watched
 from tapewatch.runtime.cluster.servers import Running, elasticsearch, kafka, redis
+from tapewatch.runtime.cluster.servers.account import reachable, unprivileged
+from tapewatch.runtime.cluster.servers.ports import HOST, free_port
 from tapewatch.runtime.config.kafka import KafkaSection, kafka_settings
 from tapewatch.stores.elasticsearch import ElasticSettings, connect, ensure_indices
 from tapewatch.tape.kafka_topics import KafkaTopics, our_topics
@@ -53,12 +55,13 @@ class LocalCluster:
         """Seconds from the beginning until Elasticsearch had an alert."""
         self.step = "preparing"
         _prepare(plan.folder, plan.keep)
-        folder = plan.folder
+        folder, port = plan.folder, free_port()
+        self._elasticsearch = f"http://{HOST}:{port}"  # known before it is up, so that others can be told
         starts: dict[str, Callable[[], Running]] = {
             "kafka": lambda: kafka.start(folder / "kafka"),
             "redis-queue": lambda: redis.start(folder / "redis-queue", durable=False, name="redis-queue"),
             "redis-state": lambda: redis.start(folder / "redis-state", name="redis-state"),
-            "elasticsearch": lambda: elasticsearch.start(folder / "elasticsearch"),
+            "elasticsearch": lambda: elasticsearch.start(folder / "elasticsearch", port),
         }
         self._servers = {name: Watched(name, start) for name, start in starts.items()}
         self._ours: dict[str, Watched] = {}
@@ -70,29 +73,26 @@ class LocalCluster:
         return f"http://127.0.0.1:{self.plan.api_port}"
 
     def start(self) -> None:
-        """Start everything, in order. Raises the error of a server that cannot be had or does not come up."""
+        """Start everything, in order. Raises the error of a server that cannot be had or does not come up.
+
+        Elasticsearch takes longest: what does without it is at work by then."""
         self.step = "starting the servers (a first start downloads some 180 MB)"
         for server in self._servers.values():
             server.begin()
-        for server in self._servers.values():
-            if not server.wait_up(_SERVERS_S):
-                raise server.error or GiveUpError(f"{server.name} did not come up within {_SERVERS_S:g} s")
+        self._wait_for("kafka", "redis-queue", "redis-state")
         if self._ending.is_set():
             return
-        self.step = "creating topics and indices"
         addresses = self._addresses()
-        self._create(addresses)
+        self._create_topics(addresses.kafka)
         environment = self._environment(addresses)
-        self.step = "starting our processes"
         parts = list(our_parts(self.plan.workers))
         if self.plan.generator is not None:
             parts.insert(0, Part("generator", ("generate", "--to", "kafka", *self.plan.generator), once=True))
-        for part in parts:
-            if self._ending.is_set():
-                return
-            start = partial(start_part, part, self.plan.folder / "logs", environment)
-            self._ours[part.name] = Watched(part.name, start, once=part.once)
-            self._ours[part.name].begin()
+        self._begin([part for part in parts if not part.searches], environment)
+        self.step = "waiting for Elasticsearch"
+        self._wait_for("elasticsearch")
+        self._create_indices(addresses.elasticsearch)
+        self._begin([part for part in parts if part.searches], environment)
         self.step = "waiting for the first alert"
 
     def look(self) -> list[Seen]:
@@ -110,15 +110,31 @@ class LocalCluster:
         _end_together(ours)
         _end_together(list(self._servers.values()))
 
+    def _wait_for(self, *names: str) -> None:
+        for server in (self._servers[name] for name in names):
+            if not server.wait_up(_SERVERS_S):
+                raise server.error or GiveUpError(f"{server.name} did not come up within {_SERVERS_S:g} s")
+
+    def _begin(self, parts: list[Part], environment: Mapping[str, str]) -> None:
+        for part in parts:
+            if self._ending.is_set():
+                return
+            start = partial(start_part, part, self.plan.folder / "logs", environment)
+            watched = Watched(part.name, start, once=part.once)
+            watched.begin()
+            self._ours = {**self._ours, part.name: watched}  # the screen may be reading the other one
+
     def _addresses(self) -> Addresses:
         at = {name: server.running.address for name, server in self._servers.items() if server.running is not None}
-        return Addresses(at["kafka"], at["redis-queue"], at["redis-state"], at["elasticsearch"])
+        return Addresses(at["kafka"], at["redis-queue"], at["redis-state"], self._elasticsearch)
 
-    def _create(self, addresses: Addresses) -> None:
+    def _create_topics(self, bootstrap: str) -> None:
         section = self.plan.kafka
         topics = our_topics(section.topics, section.partitions, section.retention_days)
-        KafkaTopics(kafka_settings(_at(section, addresses.kafka), "tapewatch-cluster")).ensure(topics, 1)
-        client = connect(ElasticSettings((addresses.elasticsearch,)))
+        KafkaTopics(kafka_settings(_at(section, bootstrap), "tapewatch-cluster")).ensure(topics, 1)
+
+    def _create_indices(self, url: str) -> None:
+        client = connect(ElasticSettings((url,)))
         try:
             ensure_indices(client)
         finally:
@@ -158,8 +174,11 @@ def _prepare(folder: Path, keep: bool) -> None:
     """An empty folder of ours, but for what is kept."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise InputError(f"{folder} holds something else than an earlier cluster: name another with --dir")
-    if folder.exists() and not keep:
-        shutil.rmtree(folder)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=not folder.exists())
+        elsewhere = reachable(folder / "elasticsearch")  # where root's own folder is closed to the user it runs as
+        if unprivileged() and elsewhere.exists():
+            shutil.rmtree(elsewhere)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).write_text('{"made by": "tapewatch cluster"}\n')
 

@@ -1,0 +1,139 @@
+"""The status of the cluster, asked of Kafka, the two Redis and Elasticsearch; what does not answer is named."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tapewatch.model.errors import TapewatchError
+from tapewatch.model.secret import Secret
+from tapewatch.runtime.cluster.celery_app import DETECT, make_app
+from tapewatch.runtime.cluster.elastic import elastic_client
+from tapewatch.runtime.cluster.protocol.ports import ShardId
+from tapewatch.runtime.config.kafka import kafka_settings
+from tapewatch.runtime.config.settings import Settings
+from tapewatch.runtime.status.kafka import Ends, KafkaLook, Owners
+from tapewatch.runtime.status.model import Group, Server, Shard, Status, Worker
+from tapewatch.stores.elasticsearch.client import answering as elastic_answering
+from tapewatch.stores.elasticsearch.indices import ALERTS
+from tapewatch.stores.port import ShardHead
+from tapewatch.stores.redis import RedisShardStore
+from tapewatch.stores.redis import connect as connect_redis
+from tapewatch.stores.redis.client import answering as redis_answering
+
+T = TypeVar("T")
+KAFKA, STATE, QUEUE, ELASTICSEARCH = "Kafka", "Redis (state)", "Redis (queue)", "Elasticsearch"
+_ANSWER_S = 3.0
+_WORKERS_S = 1.0  # how long workers have to answer
+
+
+def cluster_status(settings: Settings) -> Status:
+    """Ask all of them, a few seconds each at most. Raises nothing where one does not answer: `servers` says so."""
+    asked = _Asked(settings)
+    places, ends, owners, groups = asked.ask(KAFKA, lambda: _tape(settings)) or ([], {}, {}, ())
+    heads = asked.ask(STATE, lambda: _heads(settings, places)) or {}
+    workers, queued = asked.ask(QUEUE, lambda: _workers(settings)) or ((), None)
+    alerts = asked.ask(ELASTICSEARCH, lambda: _alerts(settings))
+    return Status(
+        mode="cluster",
+        servers=tuple(asked.servers),
+        shards=tuple(_shard(place, ends, owners, heads) for place in places),
+        groups=groups,
+        workers=workers,
+        queued=queued,
+        alerts=alerts,
+    )
+
+
+class _Asked:
+    """Asks one server after the other, and keeps what was wrong."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.servers: list[Server] = []
+        self._at = {
+            KAFKA: settings.kafka.bootstrap,
+            STATE: _shown(settings.state.address),
+            QUEUE: _shown(settings.queue.address),
+            ELASTICSEARCH: ", ".join(settings.elasticsearch.urls),
+        }
+
+    def ask(self, name: str, question: Callable[[], T]) -> T | None:
+        """The answer; None where there is none."""
+        trouble, answer = "", None
+        try:
+            answer = question()
+        except TapewatchError as error:
+            trouble = str(error)
+        self.servers.append(Server(name=name, address=self._at[name], trouble=trouble))
+        return answer
+
+
+def _tape(settings: Settings) -> tuple[list[ShardId], Ends, Owners, tuple[Group, ...]]:
+    look = KafkaLook(replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S))
+    topics = look.topics(settings.kafka.topics)
+    places = [ShardId(t.name, t.topic_id, p) for t in topics.values() for p in range(t.partitions)]
+    ends = look.ends([(place.topic, place.partition) for place in places])
+    bridges, owners = look.group(settings.bridge.group)
+    sinks = [look.group(name)[0] for name in (settings.indexer.group, settings.archive.group)]
+    return places, ends, owners, (bridges, *sinks)
+
+
+def _heads(settings: Settings, places: list[ShardId]) -> dict[str, tuple[ShardHead, int]]:
+    client = connect_redis(settings.state.address, cluster=settings.state.cluster, timeout_s=_ANSWER_S)
+    store = RedisShardStore(client, settings.state.prefix)
+    try:
+        with redis_answering():
+            client.ping()
+        found = {place.name: store.load(place.name, []) for place in places}
+        return {name: (loaded[0], store.outbox_depth(name)) for name, loaded in found.items() if loaded}
+    finally:
+        client.close()
+
+
+def _workers(settings: Settings) -> tuple[tuple[Worker, ...], int]:
+    client = connect_redis(settings.queue.address, timeout_s=_ANSWER_S)
+    try:
+        with redis_answering():
+            queued = int(client.llen(DETECT))
+    finally:
+        client.close()
+    app = make_app(settings)
+    stats = app.control.inspect(timeout=_WORKERS_S).stats() or {}
+    workers = (
+        Worker(name=name, processes=len(found["pool"].get("processes", ())) or 1, done=sum(found["total"].values()))
+        for name, found in sorted(stats.items())
+    )
+    return tuple(workers), queued
+
+
+def _alerts(settings: Settings) -> int:
+    section = msgspec.structs.replace(settings.elasticsearch, timeout_s=_ANSWER_S)
+    client = elastic_client(section)
+    try:
+        with elastic_answering("counting the alerts"):
+            found = client.options(ignore_status=404).count(index=f"{section.prefix}{ALERTS}")
+            return int(found.get("count", 0))
+    finally:
+        client.close()
+
+
+def _shard(place: ShardId, ends: Ends, owners: Owners, heads: dict[str, tuple[ShardHead, int]]) -> Shard:
+    head, outbox = heads.get(place.name, (None, None))
+    at = (place.topic, place.partition)
+    return Shard(
+        name=f"{place.topic}/{place.partition}",
+        owner=owners.get(at),
+        end=ends.get(at),
+        next=head.next if head else None,
+        epoch=head.epoch if head else None,
+        outbox=outbox,
+        fates={fate.name.lower(): count for fate, count in sorted(head.fates.items())} if head else {},
+    )
+
+
+def _shown(url: Secret) -> str:
+    """An address without what may be secret in it."""
+    parts = urlsplit(url.reveal())
+    return f"{parts.hostname}:{parts.port or 6379}{parts.path}"
