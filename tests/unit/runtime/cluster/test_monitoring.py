@@ -24,13 +24,15 @@ def exported() -> set[str]:
         table = [str(n.value) for n in nodes if isinstance(n, ast.Constant) and str(n.value).startswith("tapewatch_")]
         for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-                first, kind = node.args[0], node.func.id
-                suffixes = DISTRIBUTION if "Histogram" in kind else SUFFIXES.get(kind, ())
-                found = (
-                    [first.value] if isinstance(first, ast.Constant) else table if isinstance(first, ast.Name) else []
-                )
-                names |= {f"{name}{suffix}" for name in found for suffix in suffixes}
+                first, suffixes = node.args[0], suffixes_of(node.func.id)
+                here = [str(first.value)] if isinstance(first, ast.Constant) else []
+                found = table if isinstance(first, ast.Name) else here
+                names |= {name + suffix for name in found for suffix in suffixes}
     return names
+
+
+def suffixes_of(kind: str) -> tuple[str, ...]:
+    return DISTRIBUTION if "Histogram" in kind else SUFFIXES.get(kind, ())
 
 
 def series(expression: str) -> set[str]:
