@@ -3,6 +3,7 @@
 The id is what consumers drop repeats by: it does not depend on how often, or when, something was published.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -33,10 +34,11 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named)
 
 
-def event_headers(kind: EventKind, payload: bytes, source: str, trace: str | None = None) -> Headers:
+def event_headers(kind: EventKind, payload: bytes, source: str, trace: Callable[[int], str] | None = None) -> Headers:
     """Headers of one published payload: JSON of what its kind says.
 
-    `source` is a URI reference that names this installation, e.g. `/tapewatch/desk`; `trace` a W3C traceparent.
+    `source` is a URI reference that names this installation, e.g. `/tapewatch/desk`; `trace` gives the W3C
+    traceparent of the record at an offset, for payloads that stand at one.
     """
     found = _named.decode(payload)
     headers = [
@@ -51,8 +53,8 @@ def event_headers(kind: EventKind, payload: bytes, source: str, trace: str | Non
         headers.append(("ce_time", time.encode()))
     if found.symbol is not None:
         headers.append(("ce_subject", found.symbol.encode()))
-    if trace is not None:
-        headers.append(("traceparent", trace.encode()))
+    if trace is not None and found.offset is not None:
+        headers.append(("traceparent", trace(found.offset).encode()))
     return headers
 
 

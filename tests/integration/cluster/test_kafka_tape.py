@@ -218,7 +218,10 @@ def test_the_committed_offset_carries_its_text_and_outlives_the_reader(
 def test_published_events_carry_their_ids(settings: KafkaSettings, publisher: KafkaPublisher, topic: str) -> None:
     alert, signal = make_alert(revision=3), make_signal()
     payloads = [msgspec.json.encode(alert), msgspec.json.encode(signal)]
-    headers = [event_headers("alert", payloads[0], "/desk", "00-aa-bb-01"), event_headers("signal", payloads[1], "/d")]
+    headers = [
+        event_headers("alert", payloads[0], "/desk", lambda offset: f"00-{offset}-bb-01"),
+        event_headers("signal", payloads[1], "/d"),
+    ]
     publisher.publish(topic, [b"TSLA"] * 2, payloads, headers, partition=0)
     consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "g"})
     consumer.assign([TopicPartition(topic, 0, 0)])
@@ -229,7 +232,7 @@ def test_published_events_carry_their_ids(settings: KafkaSettings, publisher: Ka
     assert found["ce_specversion"] == b"1.0"
     assert found["ce_time"] == alert.timestamp.encode()
     assert (found["ce_type"], found["ce_source"]) == (b"io.tapewatch.alert", b"/desk")
-    assert found["traceparent"] == b"00-aa-bb-01"
+    assert found["traceparent"] == f"00-{alert.offset}-bb-01".encode()
     assert dict(second.headers() or [])["ce_id"] == signal.signal_id.encode()
 
 

@@ -1,6 +1,7 @@
 """The protocol's ports on Kafka: the log, the group's offsets, the topics of what was found."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 
 import msgspec
@@ -8,6 +9,7 @@ from confluent_kafka import TopicPartition
 
 from tapewatch.runtime.cluster.group import GroupMember
 from tapewatch.runtime.cluster.protocol.ports import Mark, ShardId
+from tapewatch.runtime.tracing import traceparent
 from tapewatch.stores.port import OutboxEntry, OutboxKind
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_dead import DeadMessage, send_dead
@@ -69,7 +71,8 @@ class KafkaOutbox:
     def __init__(self, publisher: KafkaPublisher, source: str) -> None:
         self._publisher, self._source = publisher, source
 
-    def send(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> None:  # noqa: ARG002 - the port gives it
+    def send(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> None:
+        trace = partial(traceparent, shard.name)
         for kind, run in groupby(entries, lambda entry: entry.kind):
             found = list(run)
             if kind == "dead":
@@ -80,7 +83,7 @@ class KafkaOutbox:
                 _TOPICS[kind],
                 [entry.key.encode() for entry in found],
                 [entry.payload for entry in found],
-                [event_headers(kind, entry.payload, self._source) for entry in found],
+                [event_headers(kind, entry.payload, self._source, trace) for entry in found],
             )
 
     def flush(self) -> None:

@@ -7,11 +7,13 @@ from functools import lru_cache
 from celery import shared_task
 from celery.signals import worker_process_init
 
-from tapewatch.model.errors import RetryableError, TapewatchError
+from tapewatch.model.errors import InputError, RetryableError, TapewatchError
 from tapewatch.runtime.cluster.celery_app import DETECT_TASK, worker_settings
 from tapewatch.runtime.cluster.judging import Judging, connect_state
 from tapewatch.runtime.cluster.payload import unpack
 from tapewatch.runtime.cluster.protocol.judge import Judge
+from tapewatch.runtime.cluster.protocol.ports import Task
+from tapewatch.runtime.tracing import traced, traceparent
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +37,21 @@ def detect(**fields: object) -> None:
     again by the bridge."""
     judging, judge = _judging()
     try:
-        judge.run(unpack(fields))
+        task = unpack(fields)
+        with traced(traceparent(task.shard.name, task.raw.start)):
+            _run(judging, judge, task)
+    except InputError as error:
+        _give_back(judging, error)
+
+
+def _run(judging: Judging, judge: Judge, task: Task) -> None:
+    try:
+        judge.run(task)
     except TapewatchError as error:
-        judging.figures.given_back()
-        level = logging.WARNING if isinstance(error, RetryableError) else logging.ERROR
-        _log.log(level, "a batch was given back: %s", error)
+        _give_back(judging, error)
+
+
+def _give_back(judging: Judging, error: TapewatchError) -> None:
+    judging.figures.given_back()
+    level = logging.WARNING if isinstance(error, RetryableError) else logging.ERROR
+    _log.log(level, "a batch was given back: %s", error)

@@ -17,6 +17,7 @@ from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter
+from tapewatch.runtime.tracing import traced
 from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticAlertStore,
@@ -182,9 +183,8 @@ class Indexer:
                 original=message.value,
                 key=message.key,
             )
-            _log.error(
-                "a message cannot be indexed", extra={"place": place, "reason": reason, "trace": _trace(message)}
-            )
+            with traced(_trace(message)):
+                _log.error("a message cannot be indexed", extra={"place": place, "reason": reason})
         if letters:
             write_dead(self._publisher, list(letters.values()), SOURCE, self._topics.dead_letters)
 
@@ -206,9 +206,10 @@ def _shown(letter: DeadMessage) -> DeadLetter:
     return DeadLetter(source=source, position=letter.offset, offset=letter.offset, reason=letter.reason, raw=raw)
 
 
-def _trace(message: Taken) -> str | None:
+def _trace(message: Taken) -> str:
+    """The message's W3C traceparent; empty where it has none."""
     given: Any = message.message.headers() or []  # typed as if it could be a dictionary
     for name, value in given:
         if name == "traceparent" and value is not None:
             return str(value, errors="replace")
-    return None
+    return ""
