@@ -6,7 +6,9 @@ from functools import cached_property
 
 from tapewatch.model.report_task import ReportTask
 from tapewatch.reports.addresses import AllowList
+from tapewatch.reports.content import Episode, zone_of
 from tapewatch.reports.formats import FORMATS, format_named
+from tapewatch.reports.incidents import figure
 from tapewatch.reports.port import ReportRequest, ReportSource
 from tapewatch.reports.schedules import Scheduler, schedules_of
 from tapewatch.reports.settings import ReportsSettings
@@ -46,6 +48,11 @@ class Reports:
         now_ns = self._now()
         name = f"tapewatch-report.{chosen.extension.lstrip('.')}"
         return RenderedReport(name, chosen.media_type, chosen.render(request, self._source, now_ns))
+
+    def chart(self, episode: Episode) -> str:
+        """One incident as SVG, times in UTC."""
+        request = ReportRequest(format="svg")
+        return figure(episode, request, self._source, zone_of(request)).svg
 
     def submit(self, request: ReportRequest, recipient_email: str) -> ReportTask:
         """As the API's port says."""

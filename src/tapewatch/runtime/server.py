@@ -32,7 +32,14 @@ from tapewatch.runtime.pipeline import Pipeline, Progress
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.parquet.combined import CombinedBars
-from tapewatch.stores.sqlite import SqliteAlertStore, SqliteGroupStore, SqliteShardStore, SqliteTaskStore, retain
+from tapewatch.stores.sqlite import (
+    SqliteAlertStore,
+    SqliteGroupStore,
+    SqliteNoticeLedger,
+    SqliteShardStore,
+    SqliteTaskStore,
+    retain,
+)
 from tapewatch.web.api.app import create_app
 from tapewatch.web.api.deps import ApiDeps
 from tapewatch.web.api.server import ApiServer
@@ -210,6 +217,8 @@ class EmbeddedServer:
             history=self._history,
             dead_letters=self._stores.sinks.dead_letters,
             groups=self._groups,
+            notices=SqliteNoticeLedger(self._stores.database, self._now),
+            chart=self._reports.chart,
             fixed_silences=self._notices.fixed_silences,
             reports=self._reports,
             status=lambda: status_of(

@@ -238,6 +238,27 @@ class NoticeLedger(Protocol):
         ...
 
 
+class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one notice; `at_ns` is when its row was last written."""
+
+    alert_id: str  # or a group's id
+    revision: int
+    channel: str
+    recipient: str
+    state: str
+    attempts: int
+    reason: str | None  # why it was suppressed, is tried again or was given up
+    at_ns: int
+
+
+class NoticeReader(Protocol):
+    """A look at the ledger, for who asks whether and when people were told."""
+
+    def notices(self, subject: str, limit: int) -> list[NoticeRecord]:
+        """The newest `limit` notices of an alert or a group, oldest first."""
+        ...
+
+
 class TaskStore(Protocol):
     """Report tasks and their files."""
 

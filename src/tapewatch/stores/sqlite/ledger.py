@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tapewatch.stores.port import LedgerRow
+from tapewatch.stores.port import LedgerRow, NoticeRecord
 from tapewatch.stores.sqlite.connection import Database
 
 _INSERT = (
@@ -37,6 +37,17 @@ class SqliteNoticeLedger:
                 (now_ns, max(limit, 0)),
             )
             return [_row(values) for values in rows]
+
+    def notices(self, subject: str, limit: int) -> list[NoticeRecord]:
+        """As the port `NoticeReader` says."""
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT alert_id, revision, channel, recipient, state, attempts, last_error, stored_ns FROM notices"
+                " WHERE alert_id = ? ORDER BY id DESC LIMIT ?",
+                (subject, max(limit, 0)),
+            )
+            found = [dict(zip(NoticeRecord.__struct_fields__, values, strict=True)) for values in rows]
+        return [msgspec.convert(values, NoticeRecord) for values in reversed(found)]
 
     def settle(self, row: LedgerRow) -> None:
         """As the port says."""

@@ -9,10 +9,19 @@ from prometheus_client import CollectorRegistry
 
 from tapewatch.alerts.silences import Silence
 from tapewatch.model.errors import TapewatchError
+from tapewatch.reports.content import Episode
 from tapewatch.reports.port import ReportRequest
 from tapewatch.stores.markets import MarketReader
 from tapewatch.stores.memory import MemoryGroupStore
-from tapewatch.stores.port import AlertStore, BarReader, CaseStore, DeadLetterReader, GroupStore, ReportTask
+from tapewatch.stores.port import (
+    AlertStore,
+    BarReader,
+    CaseStore,
+    DeadLetterReader,
+    GroupStore,
+    NoticeReader,
+    ReportTask,
+)
 from tapewatch.web.api.settings import ApiSettings
 
 __all__ = [
@@ -74,6 +83,8 @@ class ApiDeps:
     status: Callable[[], Mapping[str, Any]]  # Any: whatever figures the runtime has
     now: Callable[[], int]
     groups: GroupStore = field(default_factory=MemoryGroupStore)  # empty: no market reference anywhere
+    notices: NoticeReader | None = None  # None: nobody can say who was told
+    chart: Callable[[Episode], str] | None = None  # an incident as SVG; None: no charts here
     fixed_silences: Sequence[Silence] = ()  # those of the settings
     settings: ApiSettings = field(default_factory=ApiSettings)
     readiness: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)

@@ -1,17 +1,16 @@
 """What the API answers with: msgspec structs, from which both the JSON and its documentation are made."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 from starlette.responses import Response
 
-from tapewatch.alerts.matching import Matcher
-from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, CaseStatus, Disposition, Health, Incident
 from tapewatch.model.market import Group, MarketView
 from tapewatch.model.signals import Detail, Direction, Signal
 from tapewatch.model.times import format_rfc3339
-from tapewatch.stores.port import ReportTask, TaskStatus
+from tapewatch.stores.port import NoticeRecord, ReportTask, TaskStatus
 
 
 class CommentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,10 +107,44 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     price_before: float
     price_extreme: float
     price: float
+    currency: str
+    notional: float | None
+    notional_ratio: float | None  # against what is normal for this symbol
     phase: str
     local_time: str
     market: str
+    market_move: MarketView | None  # null: no market reference
+    group_id: str | None  # the market-wide move that its incident is part of
     health: Health
+    provisional: bool  # it has not ended: its numbers may still change
+    onset: str
+    event_time: str  # of the newest revision
+    detected: str | None
+    last_ticks: list[tuple[str, float]]  # (time, close), oldest first
+
+
+class PastIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier incident of the same symbol, and how its alerts were closed (each disposition once)."""
+
+    incident_id: str
+    onset: str
+    category: str
+    severity: str
+    direction: Direction
+    peak_change_pct: float
+    dispositions: list[Disposition]
+
+
+class NoticeView(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one notice: `reason` says why it was suppressed, is tried again or was given up."""
+
+    revision: int
+    channel: str
+    recipient: str
+    state: str
+    attempts: int
+    reason: str | None
+    at: str
 
 
 class AlertDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +155,8 @@ class AlertDetail(msgspec.Struct, frozen=True, kw_only=True):
     case: CaseView
     signals: list[Signal]
     signals_next: str | None
+    history: list[PastIncident]  # the symbol's other incidents of the 30 days before, newest first, at most 100
+    notices: list[NoticeView]  # the newest 100
 
 
 class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,23 +209,6 @@ class GroupDetail(msgspec.Struct, frozen=True, kw_only=True):
     incidents: list[IncidentView]
 
 
-class SilenceView(msgspec.Struct, frozen=True, kw_only=True):
-    """Notices that are not sent for a while, and who answers for it."""
-
-    silence_id: str
-    owner: str
-    reason: str
-    starts: str | None  # null: since ever
-    expires: str
-    state: Literal["pending", "active", "expired"]
-    source: Literal["settings", "api"]
-    match: Matcher
-
-
-class SilenceList(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[SilenceView]
-
-
 class Bar(msgspec.Struct, frozen=True):
     """One interval; `timestamp` is its start."""
 
@@ -238,7 +256,7 @@ class Alive(msgspec.Struct, frozen=True):
     status: str
 
 
-def explain(alert: Alert) -> Explanation:
+def explain(alert: Alert, market_move: MarketView | None, group_id: str | None) -> Explanation:
     return Explanation(
         sentence=alert.message,
         statistic=alert.statistic,
@@ -254,7 +272,42 @@ def explain(alert: Alert) -> Explanation:
         phase=alert.phase,
         local_time=alert.local_time,
         market=alert.market,
+        market_move=market_move,
+        group_id=group_id,
         health=alert.health,
+        currency=alert.currency,
+        notional=alert.notional,
+        notional_ratio=alert.notional_ratio,
+        provisional=alert.state in ("firing", "recovering"),
+        onset=alert.onset,
+        event_time=alert.timestamp,
+        detected=alert.timestamp_detection,
+        last_ticks=alert.last_ticks,
+    )
+
+
+def past_incident(incident: Incident, cases: Iterable[Case]) -> PastIncident:
+    said = dict.fromkeys(case.disposition for case in cases if case.disposition)
+    return PastIncident(
+        incident_id=incident.incident_id,
+        onset=incident.onset,
+        category=incident.category,
+        severity=incident.severity,
+        direction=incident.direction,
+        peak_change_pct=incident.peak_change_pct,
+        dispositions=list(said),
+    )
+
+
+def notice_view(record: NoticeRecord) -> NoticeView:
+    return NoticeView(
+        revision=record.revision,
+        channel=record.channel,
+        recipient=record.recipient,
+        state=record.state,
+        attempts=record.attempts,
+        reason=record.reason,
+        at=format_rfc3339(record.at_ns),
     )
 
 
@@ -287,25 +340,6 @@ def group_view(group: Group) -> GroupView:
             )
             for m in group.members
         ],
-    )
-
-
-def silence_state(silence: Silence, now_ns: int) -> Literal["pending", "active", "expired"]:
-    if now_ns >= silence.expires_ns:
-        return "expired"
-    return "active" if now_ns >= silence.starts_ns else "pending"
-
-
-def silence_view(silence: Silence, source: Literal["settings", "api"], now_ns: int) -> SilenceView:
-    return SilenceView(
-        silence_id=silence.silence_id,
-        owner=silence.owner,
-        reason=silence.reason,
-        starts=format_rfc3339(silence.starts_ns) if silence.starts_ns else None,
-        expires=format_rfc3339(silence.expires_ns),
-        state=silence_state(silence, now_ns),
-        source=source,
-        match=silence.match,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 
-from tapewatch.web.api import messages, problems
+from tapewatch.web.api import messages, problems, silence_messages
 from tapewatch.web.api.deps import ApiSettings
 from tapewatch.web.api.guard import OPEN_PATHS
 from tapewatch.web.api.problems import FieldError, ProblemError
@@ -22,8 +22,8 @@ _STRUCTS = (
     messages.IncidentDetail,
     messages.GroupPage,
     messages.GroupDetail,
-    messages.SilenceList,
-    messages.SilenceView,
+    silence_messages.SilenceList,
+    silence_messages.SilenceView,
     messages.AuditPage,
     messages.DeadLetterPage,
     messages.BarPage,

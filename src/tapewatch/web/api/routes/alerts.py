@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from tapewatch.model.alerts import Alert, Case
+from tapewatch.model.times import DAY_NS
 from tapewatch.stores.port import AlertQuery, AlertStore
 from tapewatch.web.api import params
 from tapewatch.web.api.cursors import encode_cursor
@@ -15,18 +16,22 @@ from tapewatch.web.api.documented import LINK, answers, problem_answers
 from tapewatch.web.api.messages import (
     AlertDetail,
     AlertPage,
+    PastIncident,
     SignalPage,
     case_view,
     explain,
     json_response,
+    notice_view,
     page_response,
+    past_incident,
 )
 from tapewatch.web.api.problems import ProblemError
 from tapewatch.web.api.queries import AlertList, case_views, fetch_page, next_address, next_of
 
 router = APIRouter(tags=["alerts"])
 _PAGE = answers(AlertPage, "A page of alerts.", 400, headers=LINK)
-_DETAIL_SIGNALS = 100
+_DETAIL_SIGNALS = _DETAIL_NOTICES = _HISTORY = 100
+_HISTORY_NS = 30 * DAY_NS
 IncidentFilter = Annotated[str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Only the alerts of one incident.")]
 
 
@@ -59,17 +64,23 @@ def list_alerts_of_symbol(
     summary="One alert with everything about it",
 )
 def read_alert(request: Request, deps: Deps, alert_id: params.AlertId) -> Response:
-    (alert,) = deps.markets.told([find_alert(deps.alerts, alert_id)])
+    stored = find_alert(deps.alerts, alert_id)
+    (alert,) = deps.markets.told([stored])
+    (view,) = deps.markets.views([stored])
+    incident = deps.alerts.incidents(AlertQuery(incident_id=alert.incident_id, limit=1))
+    group = deps.markets.group(incident[0]) if incident else None
     query = AlertQuery(alert_id=alert_id, newest_first=False, limit=_DETAIL_SIGNALS)
     signals, more = fetch_page(deps.alerts.signals, query)
     cursor = encode_cursor((signals[-1].ts_event_ns, signals[-1].signal_id), params.query_digest(query)) if more else ""
     case = deps.cases.cases([alert_id]).get(alert_id) or Case(alert_id=alert_id, version=0)
     detail = AlertDetail(
         alert=alert,
-        explanation=explain(alert),
+        explanation=explain(alert, view, group.group_id if group else None),
         case=case_view(case),
         signals=signals,
         signals_next=next_address(request, cursor, path=f"/v1/alerts/{alert_id}/signals") if more else None,
+        history=past_incidents(deps, alert),
+        notices=[notice_view(r) for r in deps.notices.notices(alert_id, _DETAIL_NOTICES)] if deps.notices else [],
     )
     return json_response(detail)
 
@@ -92,6 +103,20 @@ def list_signals(
     last = (signals[-1].ts_event_ns, signals[-1].signal_id) if more else None
     address = next_of(request, query, last)
     return page_response(SignalPage(items=signals, next=address), address)
+
+
+def past_incidents(deps: ApiDeps, alert: Alert) -> list[PastIncident]:
+    """The symbol's other incidents of the 30 days before the alert, newest first, with how they were closed."""
+    query = AlertQuery(
+        venue=alert.venue,
+        symbol=alert.symbol,
+        from_ns=alert.onset_ns - _HISTORY_NS,
+        to_ns=alert.onset_ns + 1,
+        limit=_HISTORY,
+    )
+    found = [i for i in deps.alerts.incidents(query) if i.incident_id != alert.incident_id]
+    cases = deps.cases.cases([alert_id for incident in found for alert_id in incident.alerts])
+    return [past_incident(i, [cases[a] for a in i.alerts if a in cases]) for i in found]
 
 
 def find_alert(store: AlertStore, alert_id: str) -> Alert:

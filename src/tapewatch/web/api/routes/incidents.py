@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from tapewatch.model.alerts import Incident
+from tapewatch.reports.content import Episode, severity_key
 from tapewatch.stores.markets import told_incident
 from tapewatch.stores.port import AlertQuery
 from tapewatch.web.api import params
 from tapewatch.web.api.cursors import encode_cursor
 from tapewatch.web.api.deps import ApiDeps, Deps
-from tapewatch.web.api.documented import LINK, answers
+from tapewatch.web.api.documented import LINK, Responses, answers, content, problem_answers
 from tapewatch.web.api.messages import (
     IncidentDetail,
     IncidentPage,
@@ -27,6 +28,7 @@ from tapewatch.web.api.queries import case_views, fetch_page, next_address, next
 
 router = APIRouter(tags=["incidents"])
 _DETAIL_ALERTS = 100
+_CHART: Responses = {200: content("The chart.", {"image/svg+xml": {"schema": {"type": "string"}}})}
 
 
 async def incident_query(
@@ -95,6 +97,29 @@ def read_incident(request: Request, deps: Deps, incident_id: params.IncidentId) 
     return json_response(
         IncidentDetail(incident=incident_views(deps, found)[0], alerts=alerts, cases=cases, alerts_next=address)
     )
+
+
+@router.get(
+    "/v1/incidents/{incident_id}/chart",
+    responses=_CHART | problem_answers(404),
+    summary="The incident as a picture: half an hour either side of its onset",
+)
+def draw_incident(request: Request, deps: Deps, incident_id: params.IncidentId) -> Response:
+    """Bars with the alerts on them, the mean of the others of its market and the same instrument elsewhere, where they
+    are known. SVG; it holds no script."""
+    alerts = deps.alerts.page(AlertQuery(incident_id=incident_id, newest_first=False, limit=_DETAIL_ALERTS))
+    if not alerts or deps.chart is None:
+        raise ProblemError(404, f"there is no incident {incident_id}" if deps.chart else "no charts are drawn here")
+    worst = max(alerts, key=severity_key)
+    case = deps.cases.cases([worst.alert_id]).get(worst.alert_id)
+    slots = request.app.state.render_slots
+    if not slots.acquire(blocking=False):
+        raise ProblemError(503, "too many reports and charts are being made; try again", headers={"Retry-After": "5"})
+    try:
+        drawn = deps.chart(Episode(incident_id, worst, case, alerts[0].onset_ns, len(alerts)))
+    finally:
+        slots.release()
+    return Response(drawn, media_type="image/svg+xml")
 
 
 def incident_views(deps: ApiDeps, incidents: Sequence[Incident]) -> list[IncidentView]:

@@ -16,10 +16,11 @@ from tapewatch.model.signals import Detail
 from tapewatch.model.times import format_rfc3339
 from tapewatch.web.api.deps import Actor, ApiDeps, Deps
 from tapewatch.web.api.documented import answers
-from tapewatch.web.api.messages import SilenceList, SilenceView, json_response, silence_state, silence_view
+from tapewatch.web.api.messages import json_response
 from tapewatch.web.api.params import Time
 from tapewatch.web.api.problems import ProblemError
 from tapewatch.web.api.routes.cases import Name
+from tapewatch.web.api.silence_messages import SilenceList, SilenceView, silence_state, silence_view
 
 router = APIRouter(tags=["silences"])
 Pattern = Annotated[str, Field(min_length=1, max_length=100)]
