@@ -10,14 +10,25 @@ from functools import lru_cache
 from celery import Celery
 from kombu import Exchange, Queue  # type: ignore[attr-defined]  # kombu states no exports
 
+from tapewatch.runtime.cluster.sinks.report_queue import SUBMIT_DUE, WORK_OFF
 from tapewatch.runtime.config import load_settings
 from tapewatch.runtime.config.settings import Settings
 
+
+def _every(seconds: float, task: str) -> dict[str, object]:
+    return {"task": task, "schedule": seconds, "options": {"queue": OFFICE, "expires": 4 * seconds}}
+
+
 DETECT, OFFICE = "detect", "office"
 DETECT_TASK = "tapewatch.detect"
-TASK_MODULES = ("tapewatch.runtime.cluster.task",)
+TASK_MODULES = ("tapewatch.runtime.cluster.task", "tapewatch.runtime.cluster.sinks.report_tasks")
 """Modules that define tasks, each by `@shared_task(name=..., queue=...)`: a module more is a line here."""
 
+SCHEDULE = {
+    "reports that are due": _every(15.0, SUBMIT_DUE),
+    "reports that wait": _every(15.0, WORK_OFF),
+}
+"""What Beat sends. It has no memory worth keeping: what is due follows from the clock and from what is in the store."""
 
 _given: list[Settings] = []
 
@@ -69,5 +80,11 @@ def make_app(settings: Settings) -> Celery:
             "body_encoding": None,  # a batch is base64 already; kombu's own would make it a third longer
         },
         timezone="UTC",
+        beat_scheduler="redbeat.RedBeatScheduler",  # its lock lets one of several beats work
+        redbeat_redis_url=settings.queue.address.reveal(),
+        redbeat_key_prefix="tapewatch:beat:",
+        redbeat_lock_timeout=60,
+        beat_max_loop_interval=5,
+        beat_schedule=SCHEDULE,
     )
     return app

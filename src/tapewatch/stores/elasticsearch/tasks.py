@@ -1,6 +1,8 @@
 """Report tasks and their files in Elasticsearch."""
 
+import time
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -33,11 +35,19 @@ class ElasticTaskStore:
     one. Running tasks are queued again only once nobody has written to them for `stale_s`: others may be at work.
     """
 
-    def __init__(self, client: Elasticsearch, writer: BulkWriter, *, prefix: str = "", stale_s: float = 900.0) -> None:
+    def __init__(
+        self,
+        client: Elasticsearch,
+        writer: BulkWriter,
+        *,
+        prefix: str = "",
+        stale_s: float = 900.0,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
         """`ensure_indices` must have run."""
         self._client, self._writer, self._stale_ns = client, writer, int(stale_s * SECOND_NS)
         self._tasks, self._files = f"{prefix}{REPORT_TASKS}", f"{prefix}{REPORT_FILES}"
-        self.now_ns = 0  # as of the last claim
+        self._now = now
 
     def put(self, task: ReportTask, content: bytes | None = None) -> None:
         """As the port says; None leaves a file that is there already."""
@@ -69,7 +79,6 @@ class ElasticTaskStore:
 
     def claim(self, now_ns: int) -> ReportTask | None:
         """As the port says; the oldest of those that no other claims at the same moment."""
-        self.now_ns = now_ns
         for name in self._with_status("queued", _LOOK_AT):
             found = read_by_id(self._client, self._tasks, [name]).get(name)
             queued = None if found is None else _task(found)
@@ -88,7 +97,7 @@ class ElasticTaskStore:
             task = None if found is None else _task(found)
             if found is None or task is None or task.status != "running":
                 continue
-            if self.now_ns - task.updated_ns >= self._stale_ns:
+            if self._now() - task.updated_ns >= self._stale_ns:
                 count += self._replace(found, msgspec.structs.replace(task, status="queued"))
         return count
 

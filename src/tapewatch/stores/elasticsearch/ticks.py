@@ -34,12 +34,12 @@ class ElasticTickWriter:
     def _operations(self, tape: str, ticks: TickBatch, fates: NDArray[np.int8]) -> Iterator[Operation]:
         columns = {name: column.tolist() for name, column in ticks.columns().items()}
         for i in np.flatnonzero(ticks.kind != Kind.HEARTBEAT).tolist():
-            venue, symbol = ticks.symbols[columns["symbol_id"][i]]
+            instrument = ticks.symbols[columns["symbol_id"][i]]
             ts_ns = columns["ts_event_ns"][i]
             document = {
                 "tick_id": f"{tape}/{columns['offset'][i]}",
-                "venue": venue,
-                "symbol": symbol,
+                "venue": instrument.venue,
+                "symbol": instrument.symbol,
                 "kind": Kind(columns["kind"][i]).name.lower(),
                 "fate": Fate(int(fates[i])).name.lower(),
                 "timestamp": format_rfc3339(ts_ns),

@@ -1,0 +1,26 @@
+"""`tapewatch beat`."""
+
+import typer
+
+from tapewatch.runtime.cli.common import command_app, state_of
+
+app = command_app()
+
+
+@app.command()
+def beat(ctx: typer.Context) -> None:
+    """Celery Beat with RedBeat: has due reports made. Several may run: one works, and another takes over.
+
+    What reports there are is in `[reports.schedules]`; `tapewatch worker --queues office` makes them.
+
+    \b
+    Examples:
+      tapewatch beat --config tapewatch.toml
+    """
+    from tapewatch.runtime.cluster.celery_app import make_app
+    from tapewatch.runtime.config.show import secrets_in
+    from tapewatch.runtime.logging import configure_logging
+
+    settings = state_of(ctx).load().settings
+    configure_logging(settings.logging, secrets=secrets_in(settings))
+    make_app(settings).Beat(loglevel=settings.logging.level.upper(), quiet=True).run()

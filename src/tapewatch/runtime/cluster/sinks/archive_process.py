@@ -1,0 +1,39 @@
+"""The process of `tapewatch archive`."""
+
+from threading import Event
+
+from prometheus_client import CollectorRegistry
+
+from tapewatch.model.errors import GiveUpError
+from tapewatch.runtime.cluster.elastic import elastic_client
+from tapewatch.runtime.cluster.ops import OpsServer, run_parts
+from tapewatch.runtime.cluster.sinks.archive import Archiver
+from tapewatch.runtime.cluster.sinks.loop import SinkLoop
+from tapewatch.runtime.config.kafka import kafka_settings
+from tapewatch.runtime.config.settings import Settings
+from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, Refused
+from tapewatch.tape.kafka_group import KafkaGroup
+
+_BATCH = 20_000
+
+
+def run_archiver(settings: Settings, stop: Event | None = None) -> None:
+    """Archive until SIGTERM or SIGINT; what was read by then is in files. Several share the partitions."""
+    registry, section, elastic = CollectorRegistry(), settings.archive, settings.elasticsearch
+    client = elastic_client(elastic)
+    ticks = ElasticTickWriter(BulkWriter(client, _refuse), prefix=elastic.prefix) if section.elasticsearch else None
+    group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-archive"), settings.kafka.topics, section.group)
+    archiver = Archiver(group, section, settings.bridge, ticks)
+    loop = SinkLoop(group, archiver, _BATCH)
+    registry.register(archiver)
+    registry.register(loop)
+    try:
+        with OpsServer(settings.ops, registry, {"archive": loop.check, "kafka": loop.check_group}):
+            run_parts({"archive": loop.run}, stop)
+    finally:
+        archiver.close()
+        client.close()
+
+
+def _refuse(refused: Refused) -> None:
+    raise GiveUpError(f"Elasticsearch refuses tick {refused.id} of {refused.index}: {refused.reason}")
