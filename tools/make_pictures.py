@@ -36,7 +36,7 @@ def main() -> None:
         finally:
             tmux("kill-server")
         report = Path(folder) / "tapewatch-demo" / "report.pdf"
-        for name, page in (("report-cover", 1), ("report-charts", 4)):
+        for name, page in (("report-cover", 1), ("report-charts", 5)):
             pages = ["pdftoppm", "-r", "70", "-png", "-f", str(page), "-singlefile", str(report)]
             subprocess.run([*pages, str(IMAGES / name)], check=True)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.support import Forker, Left, Server, position, start, wait_until, what_is_left, write_market
+from tests.e2e.support import PATIENCE_S, Forker, Left, Server, position, start, wait_until, what_is_left, write_market
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def uninterrupted(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Lef
     folder = tmp_path_factory.mktemp("uninterrupted")
     server = start(folder / "log", "serve", market, "--data-dir", folder / "data", "--port", "0")
     server.ready()
-    wait_until(lambda: _is_done(server), 60, "the end of the tape")
+    wait_until(lambda: _is_done(server), PATIENCE_S, "the end of the tape")
     server.stop()
     left = what_is_left(folder / "data")
     assert left.next == position(folder / "data")

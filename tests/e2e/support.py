@@ -33,6 +33,8 @@ MARKET = SimulatorConfig(
     days=3,
     plan=Plan(rate=6.0, times=(2.0, 4.0), min_distance_min=30),
 )
+PATIENCE_S = 300.0
+"""How long a whole run may take, compiling included, before a test gives up: a busy machine takes minutes."""
 BAD_ROWS = (
     "2025-03-03T05:10:00Z,binance,AUR/USDT,0.1,0.1,abc,0.1,5",
     "yesterday,binance,AUR/USDT,0.1,0.1,0.1,0.1,5",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tapewatch.model.ticks import Fate, Kind
-from tests.e2e.support import Forker, Left, Server, assert_same, position, start, wait_until, what_is_left
+from tests.e2e.support import PATIENCE_S, Forker, Left, Server, assert_same, position, start, wait_until, what_is_left
 
 KILLS = 20
 
@@ -41,7 +41,7 @@ def test_killed_twenty_times_it_leaves_what_an_uninterrupted_run_leaves(
     assert landed[-1] < uninterrupted.next, "the last kill came after the end: nothing was left to go on with"
 
     server = start(tmp_path / "log-last", *_serve(rng, market, data), "--set", "feed.speed=0")
-    wait_until(lambda: position(data) == uninterrupted.next, 60, "the end of the tape")
+    wait_until(lambda: position(data) == uninterrupted.next, PATIENCE_S, "the end of the tape")
     server.ready()
     server.stop()
     assert_same(what_is_left(data), uninterrupted)

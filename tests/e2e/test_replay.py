@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.e2e.support import COMMAND, Forker, Left, assert_same, position, start, wait_until, what_is_left
+from tests.e2e.support import COMMAND, PATIENCE_S, Forker, Left, assert_same, position, start, wait_until, what_is_left
 
 KEYS = {
     "alert_id", "revision", "incident_id", "rule", "venue", "symbol", "timestamp", "alert_type", "state", "severity",
@@ -47,7 +47,7 @@ def replay(forker: Forker, tmp_path: Path, tmp_path_factory: pytest.TempPathFact
     def call(*args: str | Path) -> tuple[int, str, str]:
         folder = tmp_path_factory.mktemp("output")
         running = forker.start(folder / "err", "replay", *args, out=folder / "out", cwd=tmp_path)
-        code = running.end(120)
+        code = running.end(PATIENCE_S)
         assert code is not None
         return code, (folder / "out").read_text(), (folder / "err").read_text()
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tapewatch.model.ticks import Fate
-from tests.e2e.support import Forker, Left, Server, http_get, position, rows, start, wait_until
+from tests.e2e.support import PATIENCE_S, Forker, Left, Server, http_get, position, rows, start, wait_until
 from tests.integration.notify_servers import Mailbox, MailServer, TcpServer, answer
 
 PACED = ("--speed", "40000", "--set", "engine.batch_ticks=50")
@@ -29,7 +29,7 @@ def served(
     """A server that has read the whole tape."""
     folder = tmp_path_factory.mktemp("served")
     server = serve(forker, folder, "log", market)
-    wait_until(lambda: position(folder / "data") == uninterrupted.next, 60, "the end of the tape")
+    wait_until(lambda: position(folder / "data") == uninterrupted.next, PATIENCE_S, "the end of the tape")
     server.ready()
     yield server
     server.stop()
@@ -161,7 +161,7 @@ def test_a_report_that_was_ordered_before_a_kill_is_made_and_sent_after_it(
             'tls = "none"\nsender = "tapewatch@example.org"\n'
         )
         server = serve(forker, tmp_path, "log-0", market)
-        wait_until(lambda: position(tmp_path / "data") == uninterrupted.next, 60, "the end of the tape")
+        wait_until(lambda: position(tmp_path / "data") == uninterrupted.next, PATIENCE_S, "the end of the tape")
         ordered = httpx.post(
             server.address + "/v1/reports",
             params={"format": "pdf", "recipient_email": "desk@example.org"},
@@ -202,7 +202,7 @@ def test_each_notice_is_owed_once_and_delivered_whatever_dies(
             server.kill()
         server = serve(forker, tmp_path, "log-last", market)
         data = tmp_path / "data"
-        wait_until(lambda: position(data) == uninterrupted.next, 60, "the end of the tape")
+        wait_until(lambda: position(data) == uninterrupted.next, PATIENCE_S, "the end of the tape")
         told = {seq for seq, _, _ in uninterrupted.news}
         expected = Counter((a.alert_id, a.revision) for seq, a in uninterrupted.changes if seq in told)
         count = "SELECT count(*) FROM notices WHERE state <> 'pending'"

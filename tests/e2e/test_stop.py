@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tapewatch.model.ticks import Fate
-from tests.e2e.support import Left, assert_same, position, start, wait_until, what_is_left
+from tests.e2e.support import PATIENCE_S, Left, assert_same, position, start, wait_until, what_is_left
 
 
 def test_stopped_and_started_again_it_leaves_what_an_uninterrupted_run_leaves(
@@ -28,7 +28,7 @@ def test_stopped_and_started_again_it_leaves_what_an_uninterrupted_run_leaves(
         assert left.ticks["offset"].n_unique() == left.ticks.height == left.next - unread
 
     server = start(tmp_path / "log-last", *args, "--set", "feed.speed=0")
-    wait_until(lambda: position(data) == uninterrupted.next, 60, "the end of the tape")
+    wait_until(lambda: position(data) == uninterrupted.next, PATIENCE_S, "the end of the tape")
     server.stop()
     assert_same(what_is_left(data), uninterrupted)
 

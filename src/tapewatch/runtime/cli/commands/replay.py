@@ -115,7 +115,7 @@ def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int) -> None:
     for _, letter in sinks.dead_letters.dead_letters(known, DEAD_SHOWN) if dead else ():
         typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}", err=True)
     if dead > DEAD_SHOWN:
-        kept = "with --data-dir all are kept, and /v1/dead-letters shows them"
+        kept = "with --data-dir all are kept, and tapewatch dead-letters lists them"
         typer.echo(f"not read: ... and {dead - DEAD_SHOWN:,} more; {kept}", err=True)
     if dead and not any(count for fate, count in fates.items() if fate not in (Fate.DEAD, Fate.HEARTBEAT)):
         raise InputError(f"not one of {dead:,} rows could be read; --map says which column holds what")
