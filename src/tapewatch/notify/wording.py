@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from tapewatch.model.alerts import Alert
 from tapewatch.model.market import Group
 from tapewatch.model.times import format_rfc3339
 from tapewatch.notify.port import Notice
@@ -39,10 +40,18 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         ("State", _state(notice)),
         ("Began", incident.onset),
         ("Event time", f"{alert.timestamp} ({alert.local_time}, {alert.phase})"),
-        ("Price", f"{alert.price:.10g} {alert.currency}, before {alert.price_before:.10g}"),
+        (
+            "Price",
+            f"{alert.price:.10g} {alert.currency}, before {alert.price_before:.10g}, worst {alert.price_extreme:.10g}",
+        ),
         ("Change", f"{alert.change_pct:+.2f} % now, {alert.peak_change_pct:+.2f} % at its worst"),
-        ("Rule", f"{alert.rule} ({alert.statistic} {alert.value:.4g} against {alert.threshold:.4g})"),
+        (
+            "Rule",
+            f"{alert.rule} ({alert.statistic} {alert.value:.4g} against {alert.threshold:.4g}: {alert.margin:.2f} x)",
+        ),
         ("Market", alert.market),
+        ("Baseline", _baseline(alert)),
+        ("Last ticks", ", ".join(f"{at[11:19]} {close:.10g}" for at, close in alert.last_ticks[-4:]) or "none"),
         ("Alerts", f"{len(incident.alerts)}, {incident.open_alerts} of them open"),
         ("Incident", incident.incident_id),
         ("Alert", f"{alert.alert_id} revision {alert.revision}"),
@@ -53,6 +62,12 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} times normal"
         found.insert(-4, ("Traded", f"{alert.notional:,.0f} {alert.currency}{times}"))
     return [(label, clean(value, 500)) for label, value in found]
+
+
+def _baseline(alert: Alert) -> str:
+    health = alert.health
+    holes = f", {health.holes} holes" if health.holes else ""
+    return f"{health.phase_bars} bars of this phase, scale from {health.source.replace('_', ' ')}{holes}"
 
 
 def _group_facts(notice: Notice, group: Group) -> list[tuple[str, str]]:
@@ -78,7 +93,8 @@ def _group_facts(notice: Notice, group: Group) -> list[tuple[str, str]]:
 def _state(notice: Notice) -> str:
     reason = notice.alert.reason
     because = f" ({reason.replace('_', ' ')})" if reason and notice.incident.state != "open" else ""
-    return f"{notice.incident.state}{because}"
+    provisional = ", provisional" if notice.incident.state == "open" else ", final"
+    return f"{notice.incident.state}{because}{provisional}"
 
 
 def ended_at(notice: Notice) -> str | None:

@@ -64,7 +64,7 @@ def test_the_end_says_why() -> None:
         incident=make_incident(state="resolved", open_alerts=0),
         alert=make_alert(state="resolved", change="resolved", reason="new_level"),
     )
-    assert dict(facts(ended))["State"] == "resolved (new level)"
+    assert dict(facts(ended))["State"] == "resolved (new level), final"
     assert subject(ended).endswith("- resolved")
 
 
