@@ -189,7 +189,7 @@ def _loop(
                 size = min(size, 5.0 * max(f[FAST], f[SLOW], 0.5 * step / before))
             w = 1.0 / (n[SCALE_N] + 1.0)
             f[FAST] += max(w, 2.0 / 31.0) * (size - f[FAST])
-            f[SLOW] += max(w, 2.0 / 601.0) * (size - f[SLOW])
+            f[SLOW] += max(w, 2.0 / 4801.0) * (size - f[SLOW])
             n[SCALE_N] += 1
         n[BARS] += 1
         if v > 0.0:  # volume learns
