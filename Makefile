@@ -70,6 +70,10 @@ bench: setup ## Measure the speed, peers side by side; writes benchmarks/speed/r
 test-cluster: setup redis ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
 	$(RUN) pytest -m cluster
 
+.PHONY: bench-cluster
+bench-cluster: setup ## Compare with hand-written loops and Kafka Streams on real servers (needs a JDK; an hour)
+	$(RUN) python -m benchmarks.cluster.run $(BENCH)
+
 .PHONY: format
 format: setup ## Rewrite to the house style
 	$(RUN) ruff format .

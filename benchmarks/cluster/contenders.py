@@ -46,6 +46,7 @@ class Contender:
     began: Callable[[Job], float] = lambda job: float(json.loads(job.first_file.read_text())["t"])
     topic: Callable[[Job], str] = lambda job: job.out  # where its alerts are read
     prepare: Callable[[Job], None] = lambda _: None
+    exact: bool = True  # its alerts are those of the peers' one rule, and are counted
 
 
 class Processes:

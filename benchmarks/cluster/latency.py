@@ -22,6 +22,8 @@ from benchmarks.cluster.throughput import output, told
 from benchmarks.cluster.walk import Walk, last_of_partition, message, partition
 
 QUIET_ROWS = 21
+BAR_S = 60.0
+"""A bar is stamped with its start, and known at its end."""
 Key = tuple[str, str]
 
 
@@ -90,9 +92,9 @@ def measure(contender: Contender, bootstrap: str, pace: Pace, scratch: Path) -> 
     topic = job.source if contender.name == "echo" else contender.topic(job)
     listener = multiprocessing.Process(target=_listen, args=(bootstrap, topic, path, ready), daemon=True)
     walk, producer = Walk(pace.symbols, seed=23), _paced_producer(bootstrap)
-    marks = _warm(job, walk, pace, producer)
     listener.start()
     ready.wait(15)
+    marks = _warm(job, walk, pace, producer)
     processes = Processes(contender, job)
     try:
         wait_for("the warm-up's alerts", lambda: processes.check(job) or marks <= set(_heard(path)), 180)  # type: ignore[func-returns-value] # it raises
@@ -116,7 +118,7 @@ def _paced_producer(bootstrap: str) -> Producer:
 
 def _warm(job: Job, walk: Walk, pace: Pace, producer: Producer) -> set[tuple[str, int]]:
     """Rows of the past, the last tick of each partition a jump; returns those."""
-    began = time.time() - pace.warm_rows - 30
+    began = time.time() - pace.warm_rows - 30 - BAR_S
     ends = last_of_partition(walk.symbols)
     for r in range(pace.warm_rows):
         jump = np.zeros(pace.symbols, bool)
@@ -147,7 +149,7 @@ def _drive(job: Job, walk: Walk, pace: Pace, producer: Producer) -> dict[tuple[s
                 columns = [c.tolist() for c in walk.row(jump)]
                 flags = jump.tolist()
             now = time.time()
-            text = stamp(now)
+            text = stamp(now - BAR_S)
             symbol = walk.symbols[i]
             o, h, low, c, v = (column[i] for column in columns)
             producer.produce(job.source, message(symbol, text, (o, h, low, c, v)), key=symbol, partition=parts[i])
