@@ -13,7 +13,7 @@ from tapewatch.notify.names import NO_RECIPIENT, ChannelName
 from tapewatch.notify.port import Delivery, Notice
 from tapewatch.notify.wording import clean, facts, subject
 
-_SHOWN = ("Severity", "State", "Price", "Change", "Event time", "Rule", "Market", "Traded")
+_SHOWN = ("Severity", "State", "Price", "Change", "Event time", "Rule", "Market", "Traded", "Members", "Recognised")
 _HARMLESS = str.maketrans("<>", "‹›")  # a header is not marked up and has no escapes
 _MARKS: dict[Severity, str] = {"low": "⚪", "medium": "🟡", "high": "🔴", "critical": "🚨"}
 
