@@ -87,7 +87,7 @@ def _facts(result: BacktestResult, sides: Sequence[SideResult]) -> list[list[str
         words = f"{side.name} ({side.source}), fingerprint {side.fingerprint}, calibration: {side.calibration}"
         facts.append([f"Rules {letter}", plain(words, 300)])
     if result.labels is not None:
-        facts.append(["Labels", f"{result.labels:,}"])
+        facts.append(["Labels", f"{result.labels:,}, {result.labels_outside:,} more lie outside of the history"])
     facts.append(["Times", "UTC; days are those of the venue"])
     return facts
 

@@ -8,7 +8,7 @@ from tapewatch import __version__
 from tapewatch.alerts.labels import Label
 from tapewatch.detection.backtest.result import BacktestResult
 from tapewatch.detection.backtest.run import run_trials
-from tapewatch.detection.backtest.summary import difference, matching_of, summarise
+from tapewatch.detection.backtest.summary import difference, labels_within, matching_of, summarise
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
 from tapewatch.feeds.labels import read_labels
@@ -61,8 +61,9 @@ def run_backtest(
 ) -> Backtested:
     """Run one or two sides, each with its fresh engine, over the history, which is read once."""
     trials, exposure = run_trials(history.batches(), [engine for _, engine in sides], on_records)
+    known = None if labels is None else labels_within(labels, exposure)
     results = [
-        summarise(trial, side.loaded.source, side.calibration.name, exposure, labels)
+        summarise(trial, side.loaded.source, side.calibration.name, exposure, known)
         for (side, _), trial in zip(sides, trials, strict=True)
     ]
     second = results[1] if len(results) > 1 else None
@@ -78,7 +79,8 @@ def run_backtest(
         first=format_rfc3339(exposure.first_ns) if seen else None,
         last=format_rfc3339(exposure.last_ns) if seen else None,
         tolerance_s=matching_of(exposure).tolerance_ns / SECOND_NS,
-        labels=None if labels is None else len(labels),
+        labels=None if known is None else len(known),
+        labels_outside=len(labels or ()) - len(known or ()),
         a=results[0],
         b=second,
         difference=None if second is None else difference(results[0].incidents, second.incidents),

@@ -113,7 +113,8 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     first: str | None
     last: str | None
     tolerance_s: float
-    labels: int | None
+    labels: int | None  # that the history could show; those of other symbols and times are in `labels_outside`
+    labels_outside: int
     a: SideResult
     b: SideResult | None
     difference: Difference | None

@@ -42,6 +42,17 @@ def matching_of(exposure: Exposure) -> Matching:
     )
 
 
+def labels_within(labels: Sequence[Label], exposure: Exposure) -> list[Label]:
+    """The labels that the history could show: of a symbol that was seen, with their onset in its span of time."""
+    seen, tolerance_ns = exposure.of_symbol(), matching_of(exposure).tolerance_ns
+    return [
+        label
+        for label in labels
+        if Instrument(label.venue, label.symbol) in seen
+        and exposure.first_ns - tolerance_ns <= label.onset_ns <= exposure.last_ns + tolerance_ns
+    ]
+
+
 def summarise(
     trial: Trial, source: str, calibration: str, exposure: Exposure, labels: Sequence[Label] | None
 ) -> SideResult:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapewatch.alerts.labels import Label
+from tapewatch.alerts.labels import DATA_QUALITY_KINDS, Label
 from tapewatch.alerts.scorecard import Matching, score
 from tapewatch.detection.backtest.exposure import Exposure, day_text, local_day
 from tapewatch.detection.backtest.result import ShareOf
 from tapewatch.detection.backtest.run import Trial, run_trials
-from tapewatch.detection.backtest.summary import matching_of, rate_of, share_of
+from tapewatch.detection.backtest.summary import labels_within, matching_of, rate_of, share_of
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.rules import RuleSet, compile_rules
@@ -117,7 +117,7 @@ class _Group:
         self.name, self._task, self._calibration = name, task, calibration
         self._matching: Matching = matching_of(exposure)
         self._days = sum(n for symbol, n in exposure.of_symbol().items() if calibration.group_name(symbol) == name)
-        self._labels = [label for label in labels if self._has(label)]
+        self._labels = [label for label in labels if self._has(label) and _wanted(label)]
         self._noise = [label for label in task.noise if self._has(label)]
         self._cells: dict[str, list[Cell]] = {}
         self.choice = Choice({}, 0, 0, True)
@@ -173,6 +173,11 @@ class _Group:
         return RuleTuning(rule=name, group=self.name, factor=factor, thresholds=thresholds, curve=curve)
 
 
+def _wanted(label: Label) -> bool:
+    """Is it for rules of price and volume to find? Traps are not to be found, data errors by others."""
+    return not label.is_trap and label.kind not in DATA_QUALITY_KINDS
+
+
 def _by_rule(revisions: Iterable[Alert]) -> dict[str, list[Alert]]:
     found: dict[str, list[Alert]] = defaultdict(list)
     for alert in revisions:
@@ -186,6 +191,7 @@ def _outcome(trial: Trial, exposure: Exposure, labels: Sequence[Label], split: i
     early = [i for i in price if local_day(i.venue, i.onset_ns) < end]
     late = [i for i in price if local_day(i.venue, i.onset_ns) >= end]
     matching = matching_of(exposure)
+    wanted = [label for label in labels_within(labels, exposure) if _wanted(label)]
 
     def recall(part: list[Label]) -> ShareOf | None:
         return share_of(score(part, trial.revisions, matching).recall) if part else None
@@ -194,6 +200,6 @@ def _outcome(trial: Trial, exposure: Exposure, labels: Sequence[Label], split: i
         name=trial.engine.rules.name,
         seen=rate_of(early, exposure.between(-FOREVER, end)),
         unseen=None if split is None else rate_of(late, exposure.between(end, FOREVER)),
-        seen_recall=recall([x for x in labels if x.onset_ns < end * DAY_NS]),
-        unseen_recall=recall([x for x in labels if x.onset_ns >= end * DAY_NS]),
+        seen_recall=recall([x for x in wanted if x.onset_ns < end * DAY_NS]),
+        unseen_recall=recall([x for x in wanted if x.onset_ns >= end * DAY_NS]),
     )

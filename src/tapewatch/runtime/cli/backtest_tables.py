@@ -20,6 +20,9 @@ def show(console: Console, result: BacktestResult, seconds: float) -> None:
         f"BACKTEST of {result.symbols:,} symbols, {result.symbol_days:,} symbol-days"
         f" ({result.records:,} records{unread} from {result.first} to {result.last}) in {seconds:.1f} s{rate}"
     )
+    if result.labels is not None:
+        outside = f"; {result.labels_outside:,} lie outside of the history" if result.labels_outside else ""
+        console.print(f"{result.labels:,} labels within {result.tolerance_s:g} s{outside}")
     console.print(_rates(sides))
     for side in sides:
         console.print(_rules(side))
@@ -35,7 +38,7 @@ def new_table(title: str, *columns: str) -> Table:
     """A table whose first column holds words and the others numbers."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for at, column in enumerate(columns):
-        table.add_column(column, justify="left" if at == 0 else "right")
+        table.add_column(column, justify="left" if at == 0 else "right", no_wrap=at == 0)
     return table
 
 

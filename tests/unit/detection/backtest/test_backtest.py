@@ -88,7 +88,7 @@ def test_sums_by_rule_symbol_and_day_agree(result: BacktestResult) -> None:
 
 def test_labels_are_scored_with_exact_intervals(result: BacktestResult) -> None:
     card = result.a.score
-    assert card is not None and result.labels == len(labels(CONFIG))
+    assert card is not None and result.labels == len(labels(CONFIG)) and result.labels_outside == 0
     assert card.recall.trials == sum(k.recall.trials for k in card.kinds) == result.labels
     assert card.recall.successes + len(card.missed) == result.labels
     assert card.recall.value is not None and card.recall.value > 0.8
@@ -114,7 +114,9 @@ def test_the_result_says_that_it_is_a_backtest_and_reads_back(result: BacktestRe
 def test_a_span_cuts_the_history_and_standard_input_is_refused(folder: Path) -> None:
     span = span_of("2025-03-04", "2025-03-05T00:00:00Z")
     history = open_history(FeedSettings(), [str(folder / "data")], {}, span)
-    found = run_backtest(history, [side()], None, 0).result
+    found = run_backtest(history, [side()], load_labels(folder / "labels.csv"), 0).result
+    inside = sum(span[0] <= label.onset_ns < span[1] for label in labels(CONFIG))
+    assert (found.labels, found.labels_outside) == (inside, len(labels(CONFIG)) - inside)
     assert found.first is not None and found.first.startswith("2025-03-04")
     assert found.last is not None and found.last.startswith("2025-03-04")
     with pytest.raises(InputError, match="no tick history"):
