@@ -114,7 +114,7 @@ def _days(source: Source, batches: Sequence[TickBatch]) -> list[str]:
 def moved_five_percent(batches: Sequence[TickBatch], onset_ns: int) -> bool:
     """Did the close move by 5 % within five minutes of this onset?"""
     for batch in batches:
-        near = (batch.kind == Kind.BAR) & (np.abs(batch.ts_event_ns - onset_ns) <= 5 * MINUTE_NS)
+        near = (batch.kind != Kind.HEARTBEAT) & (np.abs(batch.ts_event_ns - onset_ns) <= 5 * MINUTE_NS)
         close = batch.close[near]
         if close.size and close.max() / close.min() >= 1.05:
             return True

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tapewatch.model.times import HOUR_NS, MINUTE_NS, parse_rfc3339
-from tests.unit.detection.support import TSLA, Tick, bars, beat, calm
+from tests.unit.detection.support import TSLA, Tick, bars, beat, calm, trade
 
 OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 NEXT_OPEN_NS = parse_rfc3339("2025-04-08T09:30:00-04:00")
@@ -80,6 +80,24 @@ def slow_drift(n: int, price: float) -> list[Tick]:
     return bars(TSLA, [price * 1.0005**i for i in range(n + 200)], OPEN_NS)
 
 
+def pump(price_steps: int, buys: int, side: int = 1) -> Tape:
+    """A trade each minute for n minutes and an hour more; then within five seconds this many orders of one side, two a
+    millisecond, that walk the price up by so many steps of 0.4 %; and a quarter of an hour of trades after it."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        ticks = [trade(OPEN_NS + i * MINUTE_NS, TSLA, p, 100.0) for i, p in enumerate(calm(n, price))]
+        begin = OPEN_NS + n * MINUTE_NS
+        for i in range(buys):
+            step = min(i, price_steps)
+            at = begin + (i // 2) * 20_000_000
+            ticks.append(replace(trade(at, TSLA, price * (1.0 + 0.004 * step), 100.0), side=side))
+        last = ticks[-1].close if ticks else price
+        ticks += [trade(begin + i * MINUTE_NS, TSLA, last * (1.0 + 1e-4 * (i % 2)), 100.0) for i in range(1, 16)]
+        return [*ticks, beat(ticks[-1].act_ns + MINUTE_NS)]
+
+    return tape
+
+
 CASES = {
     "zscore": Case(20, jump(0.01), quiet, flat_then_a_cent, "a cent after flat bars: no variation is no deviation"),
     "sma": Case(20, jump(0.06), quiet, slow_drift, "ten percent, spread over two hundred bars"),
@@ -90,5 +108,6 @@ CASES = {
         58, course(0.985, 0.97, 0.97, 0.999), quiet, course(0.985, *[0.97] * 8), "a fall of three percent that stays"
     ),
     "stale_feed": Case(21, silence, quiet, evening, "a session that ends, and a night"),
+    "pump_dump": Case(61, pump(12, 120), pump(0, 0), pump(2, 120), "many orders, and no price"),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
 }

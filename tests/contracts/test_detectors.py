@@ -22,6 +22,7 @@ from tapewatch.detection.layout import hot_dtype
 from tapewatch.detection.rules import Rule, compile_rule, compile_rules
 from tapewatch.model.errors import InputError
 from tapewatch.model.signals import Signal
+from tapewatch.model.ticks import Kind
 from tests.contracts.detector_cases import CASES, OPEN_NS, Case
 from tests.unit.detection.support import (
     BTC,
@@ -43,6 +44,7 @@ from tests.unit.detection.support import (
 
 NAMES = sorted(CASES)
 HOT_ROW_BYTES = 1024
+OHL = ("open", "high", "low")
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-detector.md"
 every_detector = pytest.mark.parametrize("name", NAMES)
 
@@ -143,7 +145,7 @@ def test_unknown_volume_neither_raises_nor_reaches_a_number(name: str) -> None:
 def test_the_unit_of_the_price_changes_nothing(name: str, factor: float) -> None:
     ticks = case(name).positive(70, 100.0)
     scaled = [
-        replace(t, close=t.close * factor, **{p: getattr(t, p) * factor for p in ("open", "high", "low") if t.of})
+        replace(t, close=t.close * factor, **{p: getattr(t, p) * factor for p in OHL if t.kind == Kind.BAR})
         for t in ticks
     ]
     assert numbers(judged(name, scaled).fired(name)) == numbers(judged(name, ticks).fired(name))

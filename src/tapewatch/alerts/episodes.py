@@ -147,7 +147,8 @@ def is_retracted(episode: Row, price: float) -> bool:
 
 @compiled
 def quiet_enough(episode: Row, common: Row, is_bar: bool, act_ns: int, since_ns: int) -> bool:
-    """Has it been quiet for `keep_bars` bars (bars) or `keep_ns` (trades)? Counted in ticks: no data, no end."""
+    """Has it been quiet for `keep_bars` bars (`is_bar`), or for `keep_ns` (trades, bars below a minute)? Counted in
+    ticks: no data, no end."""
     if is_bar:
         enough: bool = episode.quiet >= common.keep_bars
     else:

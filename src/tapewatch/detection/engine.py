@@ -66,9 +66,9 @@ class Engine:
             lambda i: (rules.mask(i, calibration.group_name(i)), calibration.group_index(i)),
         )
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
-        # Then what breadth needs: see `MinuteBuffer`.
-        self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late), 0, 0, 0, 0, 0], np.int64)
-        self._minutes = MinuteBuffer(self._clock[4:], rules, self._table)
+        # Then what breadth needs (see `MinuteBuffer`), and the length of chunks.
+        self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late), 0, 0, 0, 0, 0, rules.chunk_ns], np.int64)
+        self._minutes = MinuteBuffer(self._clock[4:9], rules, self._table)
         buffer = np.zeros(1, BUFFER).view(np.recarray)
         self._buffer = plain(buffer)
         self._events = buffer[0]["at"].view(np.recarray)
@@ -158,6 +158,7 @@ def _copy_row(hot: Any, cold: Any, to_hot: Any, to_cold: Any, moves: list[tuple[
     for age in range(1, min(int(head["pos"]), old_size, new_size) + 1):
         at = int(head["pos"]) - age
         to_head["closes"][at % new_size] = head["closes"][at % old_size]
+    to_cold["held"] = cold["held"]
     to_cold["incidents"] = cold["incidents"]
     mask = 0
     for old, new in moves:

@@ -19,8 +19,8 @@ PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, re
 
 @compiled
 def is_gap(head: Row, interval_ns: int, act_ns: int) -> bool:
-    """More than 30 bars (trades: 30 minutes) since the last close: no return may be taken over it."""
-    unit = interval_ns if interval_ns > 0 else MINUTE_NS
+    """More than 30 bars (trades, and bars below a minute: 30 minutes) since the last close: no return over that."""
+    unit = max(interval_ns, MINUTE_NS)
     gap: bool = act_ns - head.close_ns > GAP_BARS * unit
     return gap
 

@@ -1,6 +1,7 @@
 """The text of a fused kernel: what differs between rule sets is only which steps and which features are called."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Sequence, Set
 
 from tapewatch.detection.detectors.base import Detector
 
@@ -14,6 +15,7 @@ from numpy import uintp
 from tapewatch.alerts.codes import FIRE, NEVER_NS, NONE, TIMER
 from tapewatch.detection.admission import FUTURE, accept, admit
 from tapewatch.detection.breadth import breadth
+from tapewatch.detection.chunks import take_trade
 from tapewatch.detection.detectors.base import Tick
 from tapewatch.detection.features import (
     is_gap, per_day, normal_volume, scaled_return, season_bin, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
@@ -40,11 +42,12 @@ def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inter
     known = 0
     normal = math.nan
     season = {season}
+    {kinds}
     if head.close > 0.0:
         fresh = 1 if is_gap(head, interval_ns, act_ns) else 0
         step = tick_size(head, group)
         if verdict == 0:
-            if fresh:
+            if fresh{counts}:
                 head.holes += 1
                 head.recent_n = 0
             {scale_1}
@@ -53,23 +56,18 @@ def visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inter
                 sigma, source, normal, head.volume_dev, per_day(head.phase, interval_ns))
 {rules}
     if verdict == 0:
-        {scale_2}
-        {volume_2}
-        take_step(head, c)
-        {recent}
-        head.closes[head.pos & (head.closes.shape[0] - 1)] = c
-        head.pos += 1
+        {learn}
         head.close = c
-        head.close_ns = act_ns
+        head.close_ns = max(act_ns, head.close_ns)
     return m
 """
 
 RULE = """    level = NONE
-    if verdict {test} 0 and (mask >> {i}) & 1:
+    if verdict {test} 0 and (mask >> {i}) & 1{sees}:
         common = params.c{i}
         if (common.phases >> head.phase) & 1 and common.from_ns <= event_ns and event_ns < common.until_ns:
             level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out.at[m])
-    if level == FIRE or {follow}((head.open_mask >> {bit}) & 3) != 0:
+    if level == FIRE or {sees_follow}{follow}((head.open_mask >> {bit}) & 3) != 0:
         m = settle(out, m, level, params.c{i}, head, cold, tick, where)
 """
 
@@ -80,23 +78,61 @@ def visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns,
     return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict)
 """
 
+CLOSE = """
+
+@njit(error_model="numpy")
+def close_chunk(row, cold, params, group, mask, out, m, record, offset, slot, chunk_ns):
+    head = row.head
+    chunk = head.chunk
+    last = head.close
+    end_ns = chunk.end_ns
+    head.close = chunk.before
+    head.close_ns = chunk.before_ns
+    m = visit_apart(row, cold, params, group, mask, out, m, (record, offset, slot, TIMER), end_ns, end_ns, chunk_ns,
+                    chunk_ns, chunk.open, chunk.high, chunk.low, last, chunk.volume, 0, 0)
+    chunk.end_ns = 0
+    return m
+"""
+
+ENTER = """
+
+@njit(error_model="numpy", forceinline=True)
+def enter(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict, chunk_ns):
+{gather}    return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict)
+
+
+@njit(error_model="numpy")
+def enter_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict, chunk_ns):
+{gather}    return visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, verdict)
+"""
+
+GATHER = """\
+    head = row.head
+    if verdict == 0 and head.chunk.end_ns > 0 and act_ns >= head.chunk.end_ns:
+        m = close_chunk(row, cold, params, group, mask, out, m, where[0], where[1], where[2], chunk_ns)
+    if verdict == 0 and interval_ns == 0:
+        take_trade(head, chunk_ns, act_ns, c, v, side)
+"""
+
 TIMERS = """
 
 @njit(error_model="numpy", forceinline=True)
 def next_deadline(row):
     best = row.head.session_end_ns if row.head.open_mask else NEVER_NS
+{chunk_deadline}
 {deadlines}
     return best
 
 
 @njit(error_model="numpy")
-def timers(row, cold, params, group, mask, out, m, now_ns, record, offset, slot):
+def timers(row, cold, params, group, mask, out, m, now_ns, record, offset, slot, chunk_ns):
     head = row.head
     best = next_deadline(row)
     while best < now_ns:
         tick = Tick(best, best, OK, head.close, head.close, head.close, head.close, 0.0, OK, 1, math.nan, head.phase, OK, 0,
                     0.0, math.nan, OK, math.nan, head.volume_dev, 0.0)
         where = (record, offset, slot, TIMER)
+{chunk_due}
         if head.open_mask and head.session_end_ns == best:
 {ends}
         else:
@@ -107,19 +143,25 @@ def timers(row, cold, params, group, mask, out, m, now_ns, record, offset, slot)
     return m
 """
 
+CHUNK_DEADLINE = "    best = min(best, row.head.chunk.end_ns - 1) if row.head.chunk.end_ns > 0 else best"
+CHUNK_DUE = """        if head.chunk.end_ns > 0 and head.chunk.end_ns - 1 == best:
+            m = close_chunk(row, cold, params, group, mask, out, m, record, offset, slot, chunk_ns)
+            best = next_deadline(row)
+            continue"""
+
 SCREEN = """
 
 @njit(error_model="numpy", forceinline=True)
-def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side):
+def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, chunk_ns):
     head = row.head
     verdict = impossible(o, h, lo, c)
     if verdict != OK:
-        return visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c,
-                           v, side, verdict)
+        return enter_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c,
+                           v, side, verdict, chunk_ns)
     if head.held_n:
-        said = judge_held(head, c, act_ns)
+        said = judge_held(head, cold, c, act_ns)
         if said == WAIT:
-            hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
+            hold(head, cold, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
             return m
         verdict = OK
         if said == DISCARD:
@@ -130,12 +172,12 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
             if verdict == OK:
                 waited = 0
             else:
-                take_back(head)
+                take_back(head, cold)
         for j in range(waited):
-            held = head.held[j]
+            held = cold.held[j]
             there = (where[0], held.offset, where[2], held.k)
-            m = visit_apart(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
-                      held.interval_ns, held.dt_ns, held.open, held.high, held.low, held.close, held.volume, side, verdict)
+            m = enter_apart(row, cold, params, group, mask, out, m, there, held.event_ns, held.event_ns + held.interval_ns,
+                      held.interval_ns, held.dt_ns, held.open, held.high, held.low, held.close, held.volume, side, verdict, chunk_ns)
     if head.close > 0.0 and abs(c / head.close - 1.0) >= min(0.5, params.p{q}.jump) and not is_gap(head, interval_ns, act_ns):
         thin = head.phase == 1 or head.phase == 3 or head.phase == 0 or not volume_known(head)
         step = tick_size(head, group)
@@ -147,16 +189,16 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
         kind = suspicious(c, head.close, thin, params.p{q}.jump, params.p{q}.off_scale, sigma, step)
         if kind == WATCHED:
             before = head.close
-            m = visit_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c,
-                            v, side, OK)
+            m = enter_apart(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c,
+                            v, side, OK, chunk_ns)
             head.held_kind = kind
-            hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], before, h, lo, c, v)
+            hold(head, cold, event_ns, interval_ns, dt_ns, where[3], where[1], before, h, lo, c, v)
             return m
         if kind != OK:
             head.held_kind = kind
-            hold(head, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
+            hold(head, cold, event_ns, interval_ns, dt_ns, where[3], where[1], o, h, lo, c, v)
             return m
-    return visit(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, OK)
+    return enter(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, OK, chunk_ns)
 """
 
 RUN = """
@@ -183,7 +225,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
                         return i, m, 1
                     row = hot[slot]
                     if row.head.deadline_ns < event_ns:
-                        m = timers(row, cold[slot], params, groups[group_of[slot]], masks[slot], out, m, event_ns, i, off[at], slot)
+                        m = timers(row, cold[slot], params, groups[group_of[slot]], masks[slot], out, m, event_ns, i, off[at], slot, clock[9])
                         dirty[slot] = 3
                 clock[1] = 0
                 for slot in range(clock[2]):
@@ -222,33 +264,49 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         if moved and (event_ns < bounds_ns[bounds_at[place]] or event_ns >= bounds_ns[bounds_at[place + 1] - 1]):
             return i, m, 2
         opened = head.open_mask
+        held = head.held_n
         before = m
         if act_ns > head.deadline_ns:
-            m = timers(row, cold[s], params, group, masks[s], out, m, act_ns, i, off[at], slot)
+            m = timers(row, cold[s], params, group, masks[s], out, m, act_ns, i, off[at], slot, clock[9])
         if moved:
             enter_phase(head, event_ns, bounds_ns, bounds_phase, bounds_at[place], bounds_at[place + 1])
         dt_ns = act_ns - head.last_ns if head.count > 0 else 0
         accept(head, event_ns, act_ns, is_bar, tid[at], op[at], hi[at], lo[at], cl[at], vol[at])
         where = (i, off[at], slot, head.k)
         m = {entry}(row, cold[s], params, group, masks[s], out, m, where, event_ns, act_ns, interval_ns, dt_ns,
-            op[at], hi[at], lo[at], cl[at], volume, side[at]{verdict})
+            op[at], hi[at], lo[at], cl[at], volume, side[at]{verdict}, clock[9])
         head.deadline_ns = next_deadline(row)
         if head.deadline_ns < clock[0]:
             clock[0] = head.deadline_ns
-        dirty[s] |= 3 if m > before or opened | head.open_mask else 1
+        dirty[s] |= 3 if m > before or opened | head.open_mask | held | head.held_n else 1
         i += 1
     return i, m, 0
 """
 
 
-def _rules(detectors: Sequence[Detector]) -> str:
+def _rules(detectors: Sequence[Detector], chunked: bool) -> str:
     return "".join(
-        RULE.format(i=i, bit=2 * i, test="!=" if d.verdicts else "==", follow="" if d.verdicts else "verdict == 0 and ")
+        RULE.format(
+            i=i,
+            bit=2 * i,
+            test="!=" if d.verdicts else "==",
+            follow="" if d.verdicts else "verdict == 0 and ",
+            sees=f" and {sees}" if sees else "",
+            sees_follow=f"{sees} and " if sees else "",
+        )
         for i, d in enumerate(detectors)
+        for sees in [_sees(d, chunked)]
     )
 
 
-def _timers(detectors: Sequence[Detector]) -> str:
+def _sees(detector: Detector, chunked: bool) -> str:
+    """What a detector's step is called for, as a condition: chunks of trades in place of trades, or never chunks."""
+    if not chunked:
+        return ""
+    return "not is_trade" if detector.chunks else "not is_chunk"
+
+
+def _timers(detectors: Sequence[Detector], chunked: bool) -> str:
     timed = [i for i, d in enumerate(detectors) if d.due is not None]
     deadlines = "".join(
         f"    best = min(best, row.r{i}.deadline_ns) if row.r{i}.deadline_ns > 0 else best\n" for i in timed
@@ -264,7 +322,46 @@ def _timers(detectors: Sequence[Detector]) -> str:
             f"                if level != NONE and (mask >> {i}) & 1:\n"
             f"                    m = settle(out, m, level, params.c{i}, head, cold, tick, where)\n"
         )
-    return TIMERS.format(deadlines=deadlines, ends=ends, dues=dues)
+    return TIMERS.format(
+        deadlines=deadlines,
+        ends=ends,
+        dues=dues,
+        chunk_deadline=CHUNK_DEADLINE if chunked else "",
+        chunk_due=CHUNK_DUE if chunked else "",
+    )
+
+
+def _visit(detectors: Sequence[Detector], on: Set[str], chunked: bool) -> str:
+    volume = bool(on & {"volume", "quarantine"})
+    scale_1 = "elif interval_ns > 0:\n                ret = scaled_return(head, c, interval_ns, act_ns)\n"
+    scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, season, step)"
+    volume_1 = "known = 1 if volume_known(head) else 0\n"
+    volume_1 += "    normal = normal_volume(head, group, season)"
+    scale_2 = (
+        "if fresh == 0 and interval_ns > 0:\n    take_scale(head, group, ret, season, step)\n"
+        if "scale" in on
+        else ""
+    )
+    volume_2 = "take_volume(head, group, season, v)\n" if volume else "head.phase_n[head.phase] += 1\n"
+    bars = scale_2 + volume_2 + "take_recent(head, c, act_ns)\n"
+    ticks = "take_step(head, c)\nhead.closes[head.pos & (head.closes.shape[0] - 1)] = c\nhead.pos += 1\n"
+    learn = bars + ticks
+    if chunked:
+        learn = f"if not is_trade:\n{_indent(bars, 4)}if not is_chunk:\n{_indent(ticks, 4)}"
+    kinds = "is_trade = interval_ns == 0\n    is_chunk = interval_ns > 0 and act_ns == event_ns"
+    return VISIT.format(
+        season="season_bin(head, act_ns - (interval_ns >> 1))" if volume or "scale" in on else "0",
+        scale_1=scale_1 if "scale" in on else "",
+        volume_1=volume_1 if volume else "",
+        learn=_indent(learn, 8).strip(),
+        kinds=kinds if chunked else "",
+        counts=" and not is_trade" if chunked else "",
+        rules=_rules(detectors, chunked),
+    )
+
+
+def _indent(text: str, by: int) -> str:
+    return textwrap.indent(text, " " * by)
 
 
 def kernel_text(detectors: Sequence[Detector]) -> str:
@@ -276,42 +373,29 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
         parts.append(f"from {d.step.__module__} import {d.step.__name__} as step_{i}\n")
         if d.due is not None:
             parts.append(f"from {d.due.__module__} import {d.due.__name__} as due_{i}\n")
-    volume = bool(on & {"volume", "quarantine"})
-    scale_1 = "elif interval_ns > 0:\n                ret = scaled_return(head, c, interval_ns, act_ns)\n"
-    scale_1 += "                sigma, source = sigma_now(head, group, interval_ns, season, step)"
-    volume_1 = "known = 1 if volume_known(head) else 0\n"
-    volume_1 += "    normal = normal_volume(head, group, season)"
-    scale_2 = "if fresh == 0 and interval_ns > 0:\n            take_scale(head, group, ret, season, step)"
-    parts.append(
-        VISIT.format(
-            season="season_bin(head, event_ns + (interval_ns >> 1))" if volume or "scale" in on else "0",
-            scale_1=scale_1 if "scale" in on else "",
-            scale_2=scale_2 if "scale" in on else "",
-            volume_1=volume_1 if volume else "",
-            volume_2="take_volume(head, group, season, v)" if volume else "head.phase_n[head.phase] += 1",
-            recent="take_recent(head, c, act_ns)",
-            rules=_rules(detectors),
-        )
-    )
-    parts.append(_timers(detectors))
+    chunked = any(d.chunks for d in detectors)
+    parts.append(_visit(detectors, on, chunked))
+    parts.append(APART)
+    parts.append(CLOSE if chunked else "")
+    parts.append(ENTER.format(gather=GATHER if chunked else ""))
+    parts.append(_timers(detectors, chunked))
     future = (
         ""
         if not quarantine
         else (
             "if fate == FUTURE:\n"
-            "                m = visit_apart(row, cold[s], params, group, masks[s], out, m, (i, off[at], slot, TIMER), event_ns, act_ns,\n"
-            "                    interval_ns, 0, op[at], hi[at], lo[at], cl[at], volume, side[at], AHEAD)\n"
+            "                m = enter_apart(row, cold[s], params, group, masks[s], out, m, (i, off[at], slot, TIMER), event_ns, act_ns,\n"
+            "                    interval_ns, 0, op[at], hi[at], lo[at], cl[at], volume, side[at], AHEAD, clock[9])\n"
             "                dirty[s] = 3"
         )
     )
     if quarantine:
-        parts.append(APART)
         parts.append(SCREEN.format(q=quarantine[0]))
     parts.append(
         RUN.format(
             margin=20 * len(detectors) + 32,
             future=future,
-            entry="screen" if quarantine else "visit",
+            entry="screen" if quarantine else "enter",
             verdict="" if quarantine else ", impossible(op[at], hi[at], lo[at], cl[at])",
         )
     )

@@ -44,6 +44,32 @@ SCALE = np.dtype([("fast", "f8"), ("slow", "f8"), ("n", "i8")], align=True)
 """Exponentially weighted mean absolute log return of one phase, by a fast and a slow memory."""
 
 
+CHUNK = np.dtype(
+    [
+        ("end_ns", "i8"),  # exclusive; 0: none is open
+        ("last_ns", "i8"),  # of the newest trade
+        ("before_ns", "i8"),  # acting time of the close before it
+        ("before", "f8"),  # last close before it
+        ("open", "f8"),
+        ("high", "f8"),
+        ("low", "f8"),
+        ("volume", "f8"),
+        ("buy_volume", "f8"),
+        ("sell_volume", "f8"),
+        ("notional", "f8"),
+        ("largest", "f8"),  # print, by size
+        ("count", "i4"),
+        ("buys", "i4"),
+        ("sells", "i4"),
+        ("rush_buys", "i4"),  # buys that share their millisecond with the buy before them
+        ("rush_sells", "i4"),
+        ("last_side", "i4"),
+    ],
+    align=True,
+)
+"""The chunk of trades that is being built: a bar on the grid of the rules' chunk length."""
+
+
 def head_dtype(closes: int) -> np.dtype[np.void]:
     """What every symbol remembers, whatever the rules. `closes` is the shared window in ticks (a power of two)."""
     return np.dtype(
@@ -75,7 +101,7 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("volume_n", "i8"),
             ("held_kind", "i8"),  # why the first of them is held, a verdict code
             ("held_n", "i8"),  # how many are held
-            ("held", HELD, (HOLDS,)),
+            ("chunk", CHUNK),
             ("recent_n", "i8"),
             ("recent_ns", "i8", (RECENT,)),
             ("recent_close", "f8", (RECENT,)),
@@ -99,9 +125,15 @@ def hot_dtype(detectors: Sequence["Detector"], closes: int) -> np.dtype[np.void]
 
 
 def cold_dtype(rules: int) -> np.dtype[np.void]:
-    """The cold row: incidents, and two episodes a rule: of rises (or no direction), and of drops."""
+    """The cold row: ticks in quarantine, incidents, and two episodes a rule: of rises (or no direction), of drops."""
     return np.dtype(
-        [("layout", "i8"), ("incidents", INCIDENTS), ("episodes", EPISODE, (max(1, 2 * rules),))], align=True
+        [
+            ("layout", "i8"),
+            ("held", HELD, (HOLDS,)),
+            ("incidents", INCIDENTS),
+            ("episodes", EPISODE, (max(1, 2 * rules),)),
+        ],
+        align=True,
     )
 
 

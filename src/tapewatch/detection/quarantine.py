@@ -47,9 +47,9 @@ def suspicious(
 
 
 @compiled_apart
-def take_back(head: Row) -> None:
+def take_back(head: Row, cold: Row) -> None:
     """Let the windows forget a watched jump, the newest close: what follows is compared with the price before it."""
-    before = head.held[0].open
+    before = cold.held[0].open
     head.close = before
     if head.recent_n > 0:
         head.recent_close[(head.recent_n - 1) % RECENT] = before
@@ -58,6 +58,7 @@ def take_back(head: Row) -> None:
 @compiled_apart
 def hold(
     head: Row,
+    cold: Row,
     event_ns: int,
     interval_ns: int,
     dt_ns: int,
@@ -70,7 +71,7 @@ def hold(
     v: float,
 ) -> None:
     """Put a tick into quarantine, behind those that wait there."""
-    held = head.held[head.held_n]
+    held = cold.held[head.held_n]
     head.held_n += 1
     held.event_ns = event_ns
     held.interval_ns = interval_ns
@@ -85,10 +86,10 @@ def hold(
 
 
 @compiled_apart
-def judge_held(head: Row, close: float, act_ns: int) -> int:
+def judge_held(head: Row, cold: Row, close: float, act_ns: int) -> int:
     """What the next tick says of the first held one: WAIT (hold this one too), RELEASE (it was real) or DISCARD (it was
     not)."""
-    held = head.held[0]
+    held = cold.held[0]
     watched = head.held_kind == WATCHED
     late = act_ns - (held.event_ns + held.interval_ns) > PENDING_NS
     before = held.open if watched else head.close

@@ -18,7 +18,7 @@ from tapewatch.detection.registry import detector_named
 from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT, Severity
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
-from tapewatch.model.times import parse_rfc3339
+from tapewatch.model.times import DAY_NS, SECOND_NS, parse_rfc3339
 
 CEILINGS: dict[Severity, float] = {
     "low": OPENS_AT - 0.01,
@@ -45,6 +45,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keep_firing_bars: int = 10
     keep_firing_for: Duration = "5m"  # trades
     cooldown: Duration = "30m"
+    chunk: Duration = "5s"  # trades are judged in chunks of this length, where the detector sees chunks: 1s to 1d
     enabled: bool = True
     enabled_from: str | None = None  # RFC 3339, event time
     enabled_until: str | None = None
@@ -89,6 +90,7 @@ class RuleSet(msgspec.Struct, frozen=True):
 
     name: str
     rules: tuple[CompiledRule, ...]
+    chunk_ns: int = 5 * SECOND_NS  # length of the chunks that trades are judged in
     judge_late: bool = False  # judge late ticks in the order in which they arrive, as the first prototype did
 
     def record(self) -> "np.recarray[Any, Any]":
@@ -108,7 +110,7 @@ class RuleSet(msgspec.Struct, frozen=True):
     def fingerprint(self, calibration: str) -> str:
         """24 hex digits over names, versions and scopes of the rules, the layout and the calibration's digest."""
         scopes = [(r.name, r.version, r.rule.symbols, r.rule.exclude, r.rule.groups) for r in self.rules]
-        return _digest([scopes, LAYOUT, calibration, self.judge_late], 24)
+        return _digest([scopes, LAYOUT, calibration, self.judge_late, self.chunk_ns], 24)
 
 
 def _digest(value: Any, digits: int) -> str:
@@ -142,6 +144,20 @@ def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
     }
 
 
+def _check_chunk(chunk_ns: int) -> None:
+    if chunk_ns % SECOND_NS or DAY_NS % max(chunk_ns, 1) or not SECOND_NS <= chunk_ns <= DAY_NS:
+        raise InputError("chunk must be whole seconds that divide a day, from 1s to 1d")
+
+
+def _one_chunk(name: str, rules: list[Rule]) -> int:
+    """The chunk length of a rule set: all rules that see chunks must agree."""
+    lengths = {duration_ns(r.chunk): r.name for r in rules if detector_named(r.detector).chunks}
+    if len(lengths) > 1:
+        told = ", ".join(f"{rule!r} has {ns // SECOND_NS} s" for ns, rule in lengths.items())
+        raise InputError(f"rule set {name!r}: one engine builds chunks of one length, but {told}")
+    return next(iter(lengths), 5 * SECOND_NS)
+
+
 def compile_rule(rule: Rule) -> CompiledRule:
     """Check one rule against its detector; InputError names the rule and what is wrong with it."""
     detector = detector_named(rule.detector)
@@ -151,6 +167,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
         detector.pack(params)
         duration_ns(rule.keep_firing_for)
         duration_ns(rule.cooldown)
+        _check_chunk(duration_ns(rule.chunk))
     except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"rule {rule.name!r} ({rule.detector}): {error}") from None
     unknown = set(phases_of(rule, detector)) - set(ALL_PHASES)
@@ -166,6 +183,8 @@ def compile_rule(rule: Rule) -> CompiledRule:
         "keep": [rule.keep_firing_bars, duration_ns(rule.keep_firing_for), duration_ns(rule.cooldown)],
         "enabled": [rule.enabled_from, rule.enabled_until],
     }
+    if detector.chunks:
+        judged["chunk"] = duration_ns(rule.chunk)
     return CompiledRule(rule, detector, params, _digest(judged, 12), closes)
 
 
@@ -178,7 +197,8 @@ def compile_rules(name: str, rules: tuple[Rule, ...], judge_late: bool = False) 
         raise InputError(f"rule set {name!r}: rule names stand twice: {', '.join(twice)}")
     if len(enabled) > 31:
         raise InputError(f"rule set {name!r} has {len(enabled)} rules; at most 31 fit into one engine")
-    return RuleSet(name, tuple(compile_rule(r) for r in enabled), judge_late)
+    compiled = tuple(compile_rule(r) for r in enabled)
+    return RuleSet(name, compiled, _one_chunk(name, enabled), judge_late)
 
 
 def rule_set(document: Mapping[str, Any], default_name: str = "rules") -> RuleSet:

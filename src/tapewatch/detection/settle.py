@@ -20,6 +20,7 @@ from tapewatch.alerts.episodes import absorb, calm, close, end_reason, follow, i
 from tapewatch.alerts.rows import DETAILS, LAST_TICKS
 from tapewatch.detection.layout import RECENT
 from tapewatch.detection.quarantine import CONFIRMS
+from tapewatch.model.times import MINUTE_NS
 
 
 @compiled
@@ -203,7 +204,7 @@ def follow_up(
             ep.quiet = 0
             ep.last_above_ns = tick.act_ns
             continue
-        kind = calm(ep, common, is_bar, tick.act_ns)
+        kind = calm(ep, common, tick.interval_ns >= MINUTE_NS, tick.act_ns)
         if kind == RESOLVED:
             reason = end_reason(ep, tick.close) if direction != 0 else DATA_RETURNED
             m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, reason)

@@ -5,6 +5,7 @@ from tapewatch.detection.detectors import (
     bad_print,
     flash_crash,
     price_move,
+    pump_dump,
     robust_return,
     sma,
     stale_feed,
@@ -22,4 +23,5 @@ DETECTORS: tuple[Detector, ...] = (
     stale_feed.DETECTOR,
     flash_crash.DETECTOR,
     bad_print.DETECTOR,
+    pump_dump.DETECTOR,
 )

@@ -22,7 +22,7 @@ class Tick(NamedTuple):
 
     event_ns: int
     act_ns: int
-    interval_ns: int
+    interval_ns: int  # 0 for a trade; a chunk of trades acts when it is stamped, at its end
     open: float
     high: float
     low: float
@@ -72,6 +72,7 @@ class Detector:
     closes: Callable[[Any], int] = lambda _: 0  # how many closes of the shared window it reads
     features: frozenset[Feature] = frozenset()
     due: Callable[..., int] | None = None
+    chunks: bool = False  # sees trades as chunks (like bars, their counts in `head.chunk`) and not one by one
     verdicts: bool = False  # judges quarantined ticks, and only those
     defaults: Mapping[str, Detail] = field(default_factory=dict)  # common settings that suit it
     knobs: Mapping[str, float] = field(default_factory=dict)  # parameters that `tune` scales, each to this power

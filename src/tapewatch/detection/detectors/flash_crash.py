@@ -6,7 +6,7 @@ from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.features import busy
-from tapewatch.detection.layout import RECENT
+from tapewatch.detection.layout import RECENT, RECENT_GRID_NS
 from tapewatch.detection.stats.scale import OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
@@ -20,7 +20,8 @@ class FlashCrash(Params, frozen=True, forbid_unknown_fields=True):
     of one bar, and at least `pct`. A move that comes back is rarer than one that stays, so less of it is enough.
     Source: flash crashes are told by drop and recovery, e.g. Christensen, Oomen and Reno 2022, "The drift burst
     hypothesis". Cost: at most twelve differences where the newest bar rose by half a scale or more on that volume. It
-    judges closes of bars: it cannot see a crash within one bar, nor one of trades.
+    judges closes of bars: it cannot see a crash within one bar, nor in bars or chunks below 20 s, which the shared
+    window of closes does not hold one by one.
     """
 
     scales: float = 9.8
@@ -92,7 +93,7 @@ def largest(head: Row, tick: Row, back: float) -> tuple[float, int, int]:
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    if tick.fresh or tick.interval_ns == 0 or tick.source != OWN_PHASE or head.recent_n < 2:
+    if tick.fresh or tick.interval_ns < RECENT_GRID_NS or tick.source != OWN_PHASE or head.recent_n < 2:
         return NONE
     if tick.ret < SHORT * tick.sigma or not busy(tick, params.min_volume):
         return NONE
@@ -138,5 +139,6 @@ DETECTOR = Detector(
     details=("low", "fall_pct", "recovery_pct"),
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
+    chunks=True,
     knobs={"scales": 1.0, "min_scales": 1.0},
 )

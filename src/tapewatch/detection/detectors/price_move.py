@@ -138,5 +138,6 @@ DETECTOR = Detector(
     details=("horizon_s", "elapsed_s"),
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
+    chunks=True,
     knobs={"min_scales": 1.0, "calm_scales": 1.0},
 )

@@ -111,5 +111,6 @@ DETECTOR = Detector(
     details=("robust_z", "log_return_pct", "expected_scale_pct"),
     sentence=_sentence,
     features=frozenset({"scale"}),
+    chunks=True,
     knobs={"rarity_days": 3.0},  # R grows with about the third power of z (inverse cubic law)
 )

@@ -112,6 +112,7 @@ DETECTOR = Detector(
     sentence=_sentence,
     category="volume",
     features=frozenset({"scale", "volume"}),
+    chunks=True,
     defaults={"phases": "regular,continuous"},
     knobs={"min_z": 1.0, "min_z_24h": 1.0},
 )
