@@ -338,9 +338,7 @@ def _visit(detectors: Sequence[Detector], on: Set[str], chunked: bool) -> str:
     volume_1 = "known = 1 if volume_known(head) else 0\n"
     volume_1 += "    normal = normal_volume(head, group, season)"
     scale_2 = (
-        "if fresh == 0 and interval_ns > 0:\n    take_scale(head, group, ret, season, step)\n"
-        if "scale" in on
-        else ""
+        "if fresh == 0 and interval_ns > 0:\n    take_scale(head, group, ret, season, step)\n" if "scale" in on else ""
     )
     volume_2 = "take_volume(head, group, season, v)\n" if volume else "head.phase_n[head.phase] += 1\n"
     bars = scale_2 + volume_2 + "take_recent(head, c, act_ns)\n"
