@@ -98,6 +98,28 @@ def pump(price_steps: int, buys: int, side: int = 1) -> Tape:
     return tape
 
 
+def gap_of(size: float, *after: float) -> Tape:
+    """An evening, and a next morning that opens away from it by `size`, then at these fractions of that."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        evening = bars(TSLA, calm(n, price), parse_rfc3339("2025-04-07T16:00:00-04:00") - n * MINUTE_NS)
+        first = price * (1.0 + size)
+        return [*evening, *bars(TSLA, [first, *(first * a for a in after), *calm(5, first)], NEXT_OPEN_NS)]
+
+    return tape
+
+
+def late_move(size: float, before_close: int) -> Tape:
+    """A bar that moves by `size`, so many minutes before the close of a session of at least an hour and a half."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        n = max(n, 90)
+        start_ns = parse_rfc3339("2025-04-07T16:00:00-04:00") - (n + before_close) * MINUTE_NS
+        return bars(TSLA, [*calm(n, price), *[price * (1.0 + size)] * 3], start_ns)
+
+    return tape
+
+
 CASES = {
     "zscore": Case(20, jump(0.01), quiet, flat_then_a_cent, "a cent after flat bars: no variation is no deviation"),
     "sma": Case(20, jump(0.06), quiet, slow_drift, "ten percent, spread over two hundred bars"),
@@ -109,5 +131,10 @@ CASES = {
     ),
     "stale_feed": Case(21, silence, quiet, evening, "a session that ends, and a night"),
     "pump_dump": Case(61, pump(12, 120), pump(0, 0), pump(2, 120), "many orders, and no price"),
+    "overnight_gap": Case(1, gap_of(0.06), quiet, gap_of(0.06, 0.945), "a first print that the second takes back"),
+    "suspected_split": Case(1, gap_of(-0.5), quiet, gap_of(-0.4), "a gap that is near no ratio"),
+    "cusum_drift": Case(1, slow_drift, quiet, jump(0.025), "a single jump"),
+    "closing_move": Case(1, late_move(0.03, 8), quiet, late_move(0.03, 40), "the same move, long before the close"),
+    "band_proximity": Case(15, jump(0.05), quiet, jump(0.04), "four percent of a band of five"),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
 }

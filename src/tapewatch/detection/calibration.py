@@ -8,6 +8,7 @@ import numpy as np
 
 from tapewatch.detection.calendars import Phase, venue_info
 from tapewatch.detection.groups import BINS, GROUP
+from tapewatch.detection.instruments import Facts, fill_facts
 from tapewatch.detection.layout import PHASES
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
@@ -45,6 +46,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     groups: dict[str, Group]
     symbols: dict[str, str] = {}
+    instruments: dict[str, Facts] = {}  # by VENUE:SYMBOL
 
     def digest(self) -> str:
         """12 hex digits of SHA-256 over the canonical JSON: part of the rules' fingerprint."""
@@ -52,17 +54,29 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def group_name(self, instrument: Instrument) -> str:
         """The symbol's group."""
+        facts = self.instruments.get(str(instrument))
+        if facts is not None and facts.group:
+            return facts.group
         return self.symbols.get(str(instrument), venue_info(instrument.venue).kind)
 
     def group_index(self, instrument: Instrument) -> int:
-        """Position of the symbol's group in `table()`."""
+        """Position of the symbol's row in `table()`: its group's, or its own where it has facts."""
+        if str(instrument) in self.instruments:
+            return len(self.groups) + list(self.instruments).index(str(instrument))
         return list(self.groups).index(self.group_name(instrument))
 
     def table(self) -> "np.recarray[Any, Any]":
-        """All groups as an array of `GROUP`."""
-        table = np.zeros(len(self.groups), GROUP)
+        """All groups as an array of `GROUP`, and after them a row for each instrument with facts: its group's and
+        these."""
+        table = np.zeros(len(self.groups) + len(self.instruments), GROUP)
         for at, group in enumerate(self.groups.values()):
             _fill(table[at], group)
+        for at, (name, facts) in enumerate(self.instruments.items(), len(self.groups)):
+            of = self.group_name(Instrument(facts.venue, facts.symbol))
+            if of not in self.groups:
+                raise InputError(f"{name}: the calibration has no group {of!r}; it has {', '.join(self.groups)}")
+            _fill(table[at], self.groups[of])
+            fill_facts(table[at], facts)
         return table.view(np.recarray)
 
 

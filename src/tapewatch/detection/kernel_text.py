@@ -21,6 +21,7 @@ from tapewatch.detection.features import (
     is_gap, per_day, normal_volume, scaled_return, season_bin, sigma_now, take_recent, take_scale, take_step, take_volume, tick_size,
     volume_known,
 )
+from tapewatch.detection.instruments import take_facts
 from tapewatch.detection.quarantine import (
     AHEAD, CONFIRMS, DISCARD, OFF_SCALE, OK, REVERTED, WAIT, WATCHED, hold, impossible, judge_held, suspicious, take_back,
 )
@@ -268,6 +269,8 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         before = m
         if act_ns > head.deadline_ns:
             m = timers(row, cold[s], params, group, masks[s], out, m, act_ns, i, off[at], slot, clock[9])
+        if group.splits + group.halts > 0:
+            held |= take_facts(head, cold[s], group, event_ns)
         if moved:
             enter_phase(head, event_ns, bounds_ns, bounds_phase, bounds_at[place], bounds_at[place + 1])
         dt_ns = act_ns - head.last_ns if head.count > 0 else 0

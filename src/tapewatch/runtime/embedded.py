@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import msgspec
+
 from tapewatch.detection.calibration import Calibration, read_calibration
 from tapewatch.detection.engine import Engine
+from tapewatch.detection.instruments import read_instruments
 from tapewatch.feeds.port import Feed
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.config.tomlfile import read_toml
 from tapewatch.runtime.coverage import WatchedCoverage
 from tapewatch.runtime.holding import DirectoryLock
 from tapewatch.runtime.pipeline import Pipeline, Sinks
@@ -40,8 +44,18 @@ DEAD_KEPT = 1_000
 """Dead letters that a run without a data directory keeps: a file may have more bad rows than memory has room."""
 
 
-def load_calibration(path: Path | None) -> Calibration:
-    """The calibration of a file, or the one that comes with tapewatch."""
+def load_calibration(path: Path | None, instruments: Path | None = None) -> Calibration:
+    """The calibration of a file, or the one that comes with tapewatch, with the facts of an instruments file."""
+    found = _calibration(path)
+    if instruments is None:
+        return found
+    facts = read_instruments(read_toml(instruments).data, str(instruments))
+    calibration = msgspec.structs.replace(found, instruments=facts)
+    calibration.table()  # names a group that does not exist
+    return calibration
+
+
+def _calibration(path: Path | None) -> Calibration:
     if path is None:
         data = resources.files("tapewatch.presets").joinpath("calibration.json").read_bytes()
         return read_calibration(data, "the calibration that comes with tapewatch")
@@ -53,7 +67,8 @@ def load_calibration(path: Path | None) -> Calibration:
 
 def build_engine(settings: RulesSettings) -> Engine:
     """The engine for the rules and the calibration that the settings name."""
-    return Engine(load_rules(settings).rules, load_calibration(settings.calibration))
+    calibration = load_calibration(settings.calibration, settings.instruments)
+    return Engine(load_rules(settings).rules, calibration)
 
 
 def memory_sinks() -> Sinks:

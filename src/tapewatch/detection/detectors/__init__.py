@@ -3,12 +3,17 @@
 
 from tapewatch.detection.detectors import (
     bad_print,
+    band_proximity,
+    closing_move,
+    cusum_drift,
     flash_crash,
+    overnight_gap,
     price_move,
     pump_dump,
     robust_return,
     sma,
     stale_feed,
+    suspected_split,
     volume_spike,
     zscore,
 )
@@ -24,4 +29,9 @@ DETECTORS: tuple[Detector, ...] = (
     flash_crash.DETECTOR,
     bad_print.DETECTOR,
     pump_dump.DETECTOR,
+    band_proximity.DETECTOR,
+    closing_move.DETECTOR,
+    cusum_drift.DETECTOR,
+    overnight_gap.DETECTOR,
+    suspected_split.DETECTOR,
 )

@@ -36,6 +36,7 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     min_volume: float = 0.0  # times the normal volume of the tick's bar, where that is known
     min_ticks: float = 2.5  # a move of fewer tick sizes is never material
     min_notional: float = 0.0  # in the quote currency, of the tick, where its volume is known
+    min_bar: Duration = "0s"  # bars and chunks below this length are not judged: scales calibrated on longer ones
 
 
 STATE = np.dtype([("unused", "i8")])
@@ -51,6 +52,7 @@ RECORD = np.dtype(
         ("min_volume", "f8"),
         ("min_ticks", "f8"),
         ("min_notional", "f8"),
+        ("min_bar_ns", "i8"),
     ]
 )
 
@@ -69,6 +71,7 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
         "min_volume": p.min_volume,
         "min_ticks": p.min_ticks,
         "min_notional": p.min_notional,
+        "min_bar_ns": duration_ns(p.min_bar),
     }
 
 
@@ -82,7 +85,7 @@ def usual_pct(tick: Row, elapsed_ns: int) -> float:
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    if tick.fresh or head.recent_n == 0:
+    if tick.fresh or head.recent_n == 0 or 0 < tick.interval_ns < params.min_bar_ns:
         return NONE
     j = close_before(head, tick.act_ns - params.horizon_ns)
     before = head.recent_close[j]

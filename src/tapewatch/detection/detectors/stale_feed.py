@@ -6,6 +6,7 @@ from tapewatch.alerts.codes import CLOSE, FIRE, NEVER_NS, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
+from tapewatch.detection.instruments import in_halt
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import OPENS_AT, Alert
 
@@ -16,7 +17,7 @@ class StaleFeed(Params, frozen=True, forbid_unknown_fields=True):
     The timer runs only inside the phases in which the rule is active, and is dropped at their end: a closed market is
     not silent. The alert is dated to the deadline and resolves with the next tick. Source: heartbeat monitoring by
     inter-arrival time (e.g. FIX HeartBtInt with its margin). Cost: two additions a tick. It cannot tell a dead feed
-    from a halt.
+    from a halt that nobody announced (announced ones stand in the instruments file).
     """
 
     factor: float = 10.0
@@ -49,7 +50,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     state.deadline_ns = NEVER_NS
     if state.n >= ENOUGH:
         deadline_ns = tick.act_ns + wait_ns(state, params)
-        if deadline_ns < head.phase_until_ns:
+        if deadline_ns < head.phase_until_ns and not in_halt(group, tick.act_ns, deadline_ns):
             state.deadline_ns = deadline_ns
     return CLOSE
 

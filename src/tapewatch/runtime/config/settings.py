@@ -64,6 +64,10 @@ class RulesSettings(Section, frozen=True):
     calibration: Path | None = None
     """Calibration that `tapewatch tune` made; else the one that comes with tapewatch."""
 
+    instruments: Path | None = None
+    """What is known of instruments beforehand, in a TOML file of `[[instruments]]`: tick size, lot, currency, peg,
+    group, announced splits and halts."""
+
 
 class EngineSettings(Section, frozen=True):
     """How detection runs. Nothing here changes which alerts are found."""

@@ -109,4 +109,4 @@ def _side(settings: "Settings", rules: str | None, calibration: Path | None) -> 
     from tapewatch.runtime.embedded import load_calibration
 
     loaded = load_rules(settings.rules) if rules is None else load_rules_named(rules)
-    return Side(loaded, load_calibration(calibration or settings.rules.calibration))
+    return Side(loaded, load_calibration(calibration or settings.rules.calibration, settings.rules.instruments))

@@ -79,7 +79,7 @@ def tune(
     useful, noise = dispositions(cases) if cases is not None else ([], [])
     task = Task(
         loaded.rules,
-        load_calibration(calibration or settings.rules.calibration),
+        load_calibration(calibration or settings.rules.calibration, settings.rules.instruments),
         name,
         _budget(budget),
         [*(load_labels(labels) if labels is not None else []), *useful],
