@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.quality import bars, sell_off, simulated, table  # noqa: E402 (the path must be set first)
+from benchmarks.quality import bars, pumps, sell_off, simulated, table  # noqa: E402 (the path must be set first)
 from benchmarks.quality.simulated import Size  # noqa: E402
 from tapewatch.runtime.config.rules import load_preset  # noqa: E402
 from tapewatch.runtime.embedded import load_calibration  # noqa: E402
@@ -38,6 +38,7 @@ def measure(size: Size) -> dict[str, Any]:
         "real_data": real,
         "bars": bar_rows,
         "sell_off": sell_off.measure() if real else None,
+        "pumps": pumps.measure(rules, calibration) if pumps.PUMPS.is_dir() else None,
         "null": null_rows,
         "classes": [simulated.class_row(m, a, size, rules, calibration) for m, a in simulated.classes()],
         "traps": [simulated.trap_row(m, t, size, rules, calibration, base[m]) for m, t in simulated.traps()],
@@ -55,6 +56,8 @@ def report(found: dict[str, Any]) -> str:
         lines += [table.sell_off_line(found["sell_off"]), ""]
     else:
         lines += ["The real data is not beside the checkout: its rows are left out.", ""]
+    if found["pumps"]:
+        lines += table.pump_tables(found["pumps"])
     for rows, of in (("null", table.null_table), ("classes", table.class_table), ("traps", table.trap_table)):
         lines += of(found[rows])
     return "\n".join(lines)

@@ -80,3 +80,43 @@ def trap_table(rows: Iterable[Row]) -> list[str]:
         "| trap | opened within an hour | base rate | above it (0.01) |",
         (f"| {r['market']} {r['trap']} | {_share(r)} | {r['base']:.3f} | {r['above_base']:+.3f} |" for r in rows),
     )
+
+
+def pump_tables(found: Row) -> list[str]:
+    """Trade tapes around announced pumps: all default rules together, then by coin."""
+    rows = [("one coin left out at a time", found["left_out"]), ("as shipped", found["shipped"])]
+    lines = _lines(
+        "| pumps on trade tapes | found (0.95) | false incidents a pair and day (0.05) | of them moved 5 % in 5 min"
+        " | neither true nor false | median delay (5 s) |",
+        (
+            f"| {name} | {_hits(r)} | {r['false']} in {r['pair_days']} days:"
+            f" {_within(r['false_per_day'], r['interval'], 3)} | {r['false_moved_5pct']} | {r['neutral']}"
+            f" | {_seconds(r['median_delay_s'])} |"
+            for name, r in rows
+        ),
+    )
+    naive = found["naive"]
+    lines += [
+        f"Naive rule, threshold {naive['threshold']:g} tuned in sample: {naive['found']}/{naive['pumps']} found,"
+        f" {naive['false_per_day']:.3f} false a pair and day, median delay {_seconds(naive['median_delay_s'])}.",
+        f"Missed when left out: {', '.join(found['left_out']['missed']) or 'none'}.",
+        "",
+    ]
+    return lines + _lines(
+        "| coin, left out | strength chosen on the others | found | pair-days | false | a pair and day |",
+        (
+            f"| {coin} | {found['chosen'][coin]:.1f} | {r['found']}/{r['pumps']} | {r['pair_days']} | {r['false']}"
+            f" | {r['false_per_day']:.3f} |"
+            for coin, r in found["by_coin"].items()
+        ),
+    )
+
+
+def _hits(row: Row) -> str:
+    low, high = row["recall_interval"]
+    share = row["found"] / row["pumps"] if row["pumps"] else float("nan")
+    return f"{row['found']}/{row['pumps']} = {share:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

@@ -15,8 +15,8 @@ from tapewatch.model.alerts import Alert
 class CusumDrift(Params, frozen=True, forbid_unknown_fields=True):
     """Two one-sided sums of standardised returns, each return clipped at `clip` scales and less a slack of `slack`; one
     fires at `limit`, where the price also came at least `pct` and `min_ticks` tick sizes from where the sum left zero,
-    and then starts anew. Source: Page 1954, "Continuous inspection schemes"; Lorden 1971. Cost: four additions a bar. It
-    cannot see a drift slower than `slack` scales a bar, and says nothing of a single jump.
+    and then starts anew. Source: Page 1954, "Continuous inspection schemes"; Lorden 1971. Cost: four additions a bar.
+    It cannot see a drift slower than `slack` scales a bar, and says nothing of a single jump.
     """
 
     limit: float = 14.0

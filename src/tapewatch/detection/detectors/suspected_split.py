@@ -12,10 +12,12 @@ from tapewatch.model.times import HOUR_NS
 
 class SuspectedSplit(Params, frozen=True, forbid_unknown_fields=True):
     """The first two closes after at least `min_hours` without one both lie within `near_pct` of a usual ratio (1.5, 2,
-    3, 4, 5, 8, 10, 15, 20, 25, 50, or one over it) times the last close before. It is told as data quality, and nothing is
-    restated: a split is proposed, never applied; announced ones stand in the instruments file and are no gap. Source:
-    corporate-action checks of price series, e.g. Brownlees and Gallo 2006. Cost: a comparison a tick, fifteen ratios a
-    gap. It cannot tell a halving from a split of two to one, nor see one that goes with a large move.
+    3, 4, 5, 8, 10, 15, 20, 25, 50, or one over it) times the last close before.
+
+    It is told as data quality, and nothing is restated: a split is proposed, never applied; announced ones stand in the
+    instruments file and are no gap. Source: corporate-action checks of price series, e.g. Brownlees and Gallo 2006.
+    Cost: a comparison a tick, eleven ratios a gap. It cannot tell a halving from a split of two to one, nor see one that
+    goes with a large move.
     """
 
     near_pct: float = 3.0
