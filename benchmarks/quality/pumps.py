@@ -34,8 +34,8 @@ from tapewatch.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 PUMPS = DATA / "trades" / "pump"
 WARM_NS = 12 * HOUR_NS
 NEAR_NS, BEFORE_NS, AFTER_NS = 60 * SECOND_NS, 30 * MINUTE_NS, 2 * HOUR_NS
-STRENGTHS = (4.0, 4.2, 4.4, 4.6, 4.8, 5.0, 5.2)
-NAIVE = (12.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0)
+STRENGTHS = (4.2, 4.4, 4.6, 4.8, 5.0)
+NAIVE = (40.0, 80.0, 160.0)
 BUDGET = 0.05
 ALLOWED_RISE = 1.02
 TELLING = ("fired", "refired", "worsened")

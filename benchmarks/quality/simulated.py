@@ -13,12 +13,13 @@ from tapewatch.alerts.labels import ANOMALY_KINDS, DATA_QUALITY_KINDS, TRAP_KIND
 from tapewatch.alerts.scorecard import ClassScore, FamilyScore, Rate, Scorecard, score
 from tapewatch.detection.backtest.run import Found, run
 from tapewatch.detection.calibration import Calibration
+from tapewatch.detection.instruments import Facts, Split
 from tapewatch.detection.rules import RuleSet
-from tapewatch.feeds.simulator import Plan, SimulatorConfig, labels, market
+from tapewatch.feeds.simulator import Plan, SimulatorConfig, labels, market, splits
 from tapewatch.feeds.simulator.grid import day_spans
 from tapewatch.model.alerts import HIGH_AT, Alert
 from tapewatch.model.ticks import TickBatch
-from tapewatch.model.times import DAY_NS, HOUR_NS
+from tapewatch.model.times import DAY_NS, HOUR_NS, format_rfc3339
 
 NULL_SEED, PLANT_SEED, TRAP_SEED = 830_117, 831_211, 832_309
 """First run after rules and calibration were committed. Tuning looked at 7, 8, 17, 101, 202, 303, 404, 505 and 606; and
@@ -143,11 +144,21 @@ def trap_row(
     plan = Plan(kinds=(trap,), rate=1.0, times=(1.5, 1.5))
     config = _config(kind, TRAP_SEED, size.symbols, size.days, plan)
     wanted = [_first_hour(label) for label in labels(config)]
-    card = score(wanted, run(_tape(config), rules, calibration).revisions)
+    card = score(wanted, run(_tape(config), rules, _told(config, calibration)).revisions)
     rate = card.traps[trap]
     hours = [(label.end_ns - label.onset_ns) / HOUR_NS for label in wanted if label.is_trap]
     base = base_per_hour * sum(hours) / len(hours)
     return {"market": kind, "trap": trap, **_figures(rate), "base": base, "above_base": rate.value - base}
+
+
+def _told(config: SimulatorConfig, calibration: Calibration) -> Calibration:
+    """The calibration with the splits that the market announces, as an instruments file would tell them."""
+    announced: dict[str, list[Split]] = {}
+    for split in splits(config):
+        announced.setdefault(split.symbol, []).append(Split(format_rfc3339(split.ts_ns), split.ratio))
+    venues = {label.symbol: label.venue for label in labels(config)}
+    facts = {f"{venues[s]}:{s}": Facts(s, venues[s], splits=tuple(found)) for s, found in announced.items()}
+    return replace(calibration, instruments=facts)
 
 
 def _first_hour(label: Label) -> Label:

@@ -8,7 +8,7 @@ from tapewatch.detection.stats.tail import TAIL
 BINS = 48
 """Of a profile: `features.season_bin` tells which is which."""
 
-SPLITS, HALTS = 4, 8
+SPLITS, HALTS = 8, 8
 """Announced ones that one instrument may have."""
 
 GROUP = np.dtype(

@@ -16,8 +16,8 @@ class SuspectedSplit(Params, frozen=True, forbid_unknown_fields=True):
 
     It is told as data quality, and nothing is restated: a split is proposed, never applied; announced ones stand in the
     instruments file and are no gap. Source: corporate-action checks of price series, e.g. Brownlees and Gallo 2006.
-    Cost: a comparison a tick, eleven ratios a gap. It cannot tell a halving from a split of two to one, nor see one that
-    goes with a large move.
+    Cost: a comparison a tick, eleven ratios a gap. It cannot tell a halving from a split of two to one, nor see one
+    that goes with a large move.
     """
 
     near_pct: float = 3.0
