@@ -277,7 +277,7 @@ def test_an_entry_point_cannot_take_the_name_of_another(installed: dict[str, str
 def test_an_unknown_detector_is_refused_with_the_nearest_name(installed: dict[str, str]) -> None:
     with pytest.raises(InputError, match=r"unknown detector 'zscor'; did you mean 'zscore'\?"):
         registry.detector_named("zscor")
-    with pytest.raises(InputError, match="known are bad_print, flash_crash"):
+    with pytest.raises(InputError, match="known are bad_print, band_proximity"):
         registry.detector_named("qqqq")
 
 
