@@ -102,7 +102,7 @@ def candlestick(
     zone: ZoneInfo,
     lines: Sequence[Line] = (),
     width: float = 600.0,
-    height: float = 235.0,
+    height: float = 194.0,
 ) -> str:
     """Draw the bars of [from_ns, to_ns) with their volume below and the markers on them, as one `<svg>` element.
 
@@ -120,7 +120,7 @@ def candlestick(
     marks = sorted((m for m in markers if from_ns <= m.ts_ns < to_ns), key=lambda m: (m.ts_ns, m.number))
     interval = _interval(drawn)
     low, high = _price_range(drawn, marks, lines)
-    prices = _Panel(4.0, width - 52.0, 10.0, height * 0.76, from_ns, to_ns, low, high)
+    prices = _Panel(4.0, width - 52.0, 10.0, height - 56.0, from_ns, to_ns, low, high)
     badges = _badges(marks, prices, interval)
     prices = replace(prices, top=10.0 + max((badge.y + 4.0 for badge in badges), default=0.0))
     volumes = _Panel(4.0, width - 52.0, prices.bottom + 8.0, height - 28.0, from_ns, to_ns, 0.0, _volume_top(drawn))

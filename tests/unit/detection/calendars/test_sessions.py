@@ -152,9 +152,9 @@ def test_phases_of_no_times_are_none() -> None:
 def test_five_years_take_milliseconds() -> None:
     begin = parse_rfc3339("2020-01-01T00:00:00Z")
     boundaries("XPAR", begin, begin + 5 * 365 * DAY_NS)
-    started = time.perf_counter()
+    started = time.process_time()
     boundaries("XPAR", begin, begin + 5 * 365 * DAY_NS)
-    assert time.perf_counter() - started < 0.02
+    assert time.process_time() - started < 0.02
 
 
 @pytest.mark.parametrize(
