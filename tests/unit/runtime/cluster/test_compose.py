@@ -14,14 +14,16 @@ import pytest
 import yaml
 from tools import make_kibana
 
+from tapewatch.runtime.cli.table import ENTRIES
 from tapewatch.runtime.cluster.servers import versions
+from tapewatch.runtime.config import load_settings
 from tapewatch.runtime.config.layers import NOT_SETTINGS
 from tapewatch.stores.elasticsearch.indices import _PROPERTIES
 
 ROOT = Path(__file__).parents[4]
 COMPOSE = ROOT / "compose.yaml"
 SERVERS = {"kafka", "redis-queue", "redis-state", "elasticsearch"}
-OURS = {"generator", "bridge", "worker", "beat", "indexer", "archiver", "notifier", "api"}
+OURS = {"generator", "bridge", "worker", "office", "beat", "indexer", "archiver", "notifier", "api"}
 SECRETS = re.compile(r"\$\{(\w+):\?[^}]*\}")
 
 
@@ -40,11 +42,30 @@ def test_it_is_valid_by_the_compose_specification(tmp_path: Path) -> None:
     assert subprocess.run([*check, str(broken)], capture_output=True, check=False).returncode == 1
 
 
+def test_every_process_of_ours_is_a_command_that_exists(services: dict[str, Any]) -> None:
+    ours = {name: s for name, s in services.items() if s.get("build")}
+    assert set(ours) == OURS
+    commands = {entry.name for entry in ENTRIES}
+    for name, service in ours.items():
+        assert service["command"][0] in commands, f"{name}: there is no command {service['command'][0]}"
+
+
+def test_every_variable_of_ours_is_a_setting(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OURS:
+        with monkeypatch.context() as patched:
+            for variable, value in services[name]["environment"].items():
+                text = SECRETS.sub("sha256:" + 64 * "0", re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
+                patched.setenv(variable, text)
+            settings = load_settings().settings  # raises with every variable that names nothing or reads as nothing
+        assert settings.kafka.bootstrap == "kafka:9092"
+        assert settings.elasticsearch.urls == ("http://elasticsearch:9200",)
+
+
 def test_our_processes_run_without_root_and_say_how_they_are(services: dict[str, Any]) -> None:
     for name in OURS:
         service = services[name]
         assert service["user"] == "10001:10001" and service["read_only"] and service["cap_drop"] == ["ALL"]
-        assert "readyz" in str(service["healthcheck"]) or name == "generator"
+        assert "readyz" in str(service["healthcheck"]) or name in {"generator", "beat"}
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
     variables = set(re.findall(r"\b(TAPEWATCH_\w+)=", dockerfile))

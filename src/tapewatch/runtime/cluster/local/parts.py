@@ -49,7 +49,10 @@ def our_parts(workers: int) -> tuple[Part, ...]:
     return (
         Part("bridge", ("consume",)),
         *(Part(f"worker-{n}", ("worker",)) for n in range(1, workers + 1)),
+        Part("office", ("worker", "--queues", "office"), searches=True),
+        Part("beat", ("beat",), searches=True),
         Part("indexer", ("index",), searches=True),
+        Part("archiver", ("archive",)),
         Part("notifier", ("notify",), searches=True),
         Part("api", ("api",), searches=True),
     )
