@@ -18,7 +18,7 @@ from tapewatch.runtime.cluster.sinks.archive import Archiver, archived_bars
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.config.detect import BridgeSection
 from tapewatch.runtime.config.sinks import ArchiveSection, ElasticsearchSection
-from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter
+from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, ensure_indices
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import key_of
 from tapewatch.tape.kafka_publisher import KafkaPublisher
@@ -137,7 +137,9 @@ def test_ticks_are_in_elasticsearch_too_where_the_settings_say_so(
 ) -> None:
     prefix = f"{topic}-"
     client = elastic_client(ElasticsearchSection(urls=(elasticsearch_server.address,)))
-    writer = ElasticTickWriter(BulkWriter(client, lambda _: None), prefix=prefix)
+    writer = ElasticTickWriter(
+        BulkWriter(client, lambda _: None), lambda: ensure_indices(client, prefix, only=("ticks",)), prefix=prefix
+    )
     section = ArchiveSection(parquet=False, elasticsearch=True)
     publish(0, 40)
     with archiving(KafkaSettings(kafka_server.address), topic, section, writer) as archiver:

@@ -1,6 +1,6 @@
 """Ticks in Elasticsearch: the archive's second place, as a setting; one document a record of the tape."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import numpy as np
@@ -23,12 +23,16 @@ _MOST = 500_000  # ticks that one question may read
 class ElasticTickWriter:
     """Writes ticks by (tape, offset): a repeat changes nothing."""
 
-    def __init__(self, writer: BulkWriter, *, prefix: str = "") -> None:
-        """`ensure_indices` must have run."""
-        self._writer, self._index = writer, f"{prefix}{TICKS}"
+    def __init__(self, writer: BulkWriter, make: Callable[[], None], *, prefix: str = "") -> None:
+        """`make` is called before the first write, and again until it does not raise: it writes the template."""
+        self._writer, self._make, self._index = writer, make, f"{prefix}{TICKS}"
+        self._made = False
 
     def write(self, tape: str, ticks: TickBatch, fates: NDArray[np.int8]) -> None:
         """Heartbeats are left out. About 20 us a tick, and the server's share."""
+        if not self._made:
+            self._make()
+            self._made = True
         self._writer.write(list(self._operations(tape, ticks, fates)))
 
     def _operations(self, tape: str, ticks: TickBatch, fates: NDArray[np.int8]) -> Iterator[Operation]:

@@ -1,5 +1,6 @@
 """The process of `tapewatch archive`."""
 
+from functools import partial
 from threading import Event
 
 from prometheus_client import CollectorRegistry
@@ -11,7 +12,8 @@ from tapewatch.runtime.cluster.sinks.archive import Archiver
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, Refused
+from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, Refused, ensure_indices
+from tapewatch.stores.elasticsearch.indices import TICKS
 from tapewatch.tape.kafka_group import KafkaGroup
 
 _BATCH = 20_000
@@ -21,7 +23,17 @@ def run_archiver(settings: Settings, stop: Event | None = None) -> None:
     """Archive until SIGTERM or SIGINT; what was read by then is in files. Several share the partitions."""
     registry, section, elastic = CollectorRegistry(), settings.archive, settings.elasticsearch
     client = elastic_client(elastic)
-    ticks = ElasticTickWriter(BulkWriter(client, _refuse), prefix=elastic.prefix) if section.elasticsearch else None
+    ticks = None
+    if section.elasticsearch:
+        make = partial(
+            ensure_indices,
+            client,
+            elastic.prefix,
+            replicas=elastic.replicas,
+            refresh=elastic.refresh,
+            only=(TICKS,),
+        )
+        ticks = ElasticTickWriter(BulkWriter(client, _refuse), make, prefix=elastic.prefix)
     group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-archive"), settings.kafka.topics, section.group)
     archiver = Archiver(group, section, settings.bridge, ticks)
     loop = SinkLoop(group, archiver, _BATCH)
