@@ -13,7 +13,14 @@ import pytest
 
 from tapewatch.model.report_task import ReportTask
 from tapewatch.runtime.cluster.servers import Running
-from tapewatch.stores.elasticsearch import BulkWriter, ElasticSettings, ElasticTaskStore, Operation, connect
+from tapewatch.stores.elasticsearch import (
+    BulkWriter,
+    ElasticSettings,
+    ElasticTaskStore,
+    Operation,
+    connect,
+    ensure_indices,
+)
 from tests.factories import make_alerts
 from tests.integration.notify_servers import Mailbox, MailServer
 
@@ -55,6 +62,7 @@ def test_two_beats_give_each_report_once_with_its_file_and_one_mail(
     today_ns = time.time_ns() // 86_400_000_000_000 * 86_400_000_000_000
     alerts = make_alerts(20, from_ns=today_ns - 86_400_000_000_000, days=0.9)
     writer = BulkWriter(client, lambda _: None)
+    ensure_indices(client, prefix, only=("alerts",))
     writer.write([Operation(f"{prefix}alerts", a.alert_id, msgspec.json.encode(a)) for a in alerts], "true")
     with MailServer(box) as mail:
         config = tmp_path / "tapewatch.toml"
