@@ -204,7 +204,7 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
 
 RUN = """
 
-@njit(error_model="numpy", cache=True)
+@njit(error_model="numpy", nogil=True, cache=True)
 def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots, venue, masks, group_of, hot, cold, dirty,
         groups, all_params, bounds_ns, bounds_phase, bounds_at, clock, fates, buffer, market_of, minutes, past):
     params = all_params[0]
