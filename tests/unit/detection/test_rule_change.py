@@ -41,7 +41,8 @@ def before(rules: RuleSet, ticks: list[Tick]) -> dict[str, bytes]:
 
 def moved(old: RuleSet, rows: dict[str, bytes], new: RuleSet) -> tuple[Engine, dict[str, bytes], list[Alert]]:
     engine = engine_for(new)
-    carried, alerts = migrate([(r.rule, r.version) for r in old.rules], rows.items(), engine, "2025-04-07T15:00:00Z")
+    symbols = [(key, row) for key, row in rows.items() if not key.startswith("*|")]  # the shard's own rows stay
+    carried, alerts = migrate([(r.rule, r.version) for r in old.rules], symbols, engine, "2025-04-07T15:00:00Z")
     return engine, dict(carried), alerts
 
 
@@ -57,7 +58,7 @@ def test_nothing_changes_under_the_same_rules() -> None:
     one, other = feed(straight, rest), feed(engine, rest)
     assert other.told() == one.told()
     after = carried | other.rows
-    assert {k: after[k] for k in rows | one.rows} == rows | one.rows
+    assert {k: row for k, row in (rows | one.rows).items() if not k.startswith("*|")}.items() <= after.items()
 
 
 def test_a_changed_rule_starts_cold_and_its_open_alert_resolves_at_the_last_tick() -> None:
