@@ -31,7 +31,7 @@ class ShardRunner:
         self._log, self._on_found = log, on_found
         self._woken, self._abandoned = threading.Event(), threading.Event()
         self._finish_by: float | None = None
-        self.failed: TapewatchError | None = None
+        self.failed: Exception | None = None
         self.name = driver.shard.name
         self._thread = threading.Thread(target=self._guarded, name=f"shard {driver.shard.partition}", daemon=True)
 
@@ -69,7 +69,7 @@ class ShardRunner:
     def _guarded(self) -> None:
         try:
             self._work()
-        except TapewatchError as error:
+        except Exception as error:  # noqa: BLE001 - the thread that runs the group raises it: a shard never stops unseen
             _log.error("shard %s stopped: %s", self.name, error)
             self.failed = error
 
