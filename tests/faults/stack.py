@@ -1,0 +1,199 @@
+"""Servers and processes of one cluster, each of which can be killed and started again."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any  # Elasticsearch's JSON
+
+import httpx
+import msgspec
+import psutil
+import redis as redis_client
+
+from tapewatch.model.alerts import Alert
+from tapewatch.model.secret import Secret
+from tapewatch.runtime.cluster.protocol.ports import ShardId
+from tapewatch.runtime.cluster.servers import Running, elasticsearch, kafka, redis
+from tapewatch.stores.port import ShardHead
+from tapewatch.stores.redis import RedisShardStore, connect
+from tapewatch.tape.kafka import KafkaTape
+from tapewatch.tape.kafka_names import ALERTS
+from tapewatch.tape.kafka_settings import KafkaSettings
+from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
+
+MAIN = [sys.executable, "-c", "from tapewatch.runtime.cli import main; main()"]
+PARTITIONS = 2
+
+
+class Command:
+    """One of our processes."""
+
+    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+        self.name, self._arguments, self._environment = name, arguments, environment
+        self.log = folder / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            environment = {**os.environ, **self._environment}
+            self.process = subprocess.Popen([*MAIN, *self._arguments], env=environment, stdout=out, stderr=out)
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children."""
+        tree = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        for process in tree:
+            process.kill()
+        self.process.wait()
+
+    def kill_child(self) -> None:
+        """SIGKILL to one of its children."""
+        for child in psutil.Process(self.process.pid).children(recursive=True)[:1]:
+            child.kill()
+
+    def revive(self) -> None:
+        """Start it where it has ended, as a supervisor does."""
+        if self.process.poll() is not None:
+            self.start()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+class Cluster:
+    """Kafka, two Redis servers, Elasticsearch, two bridges, a worker of two processes and an indexer."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stack = ExitStack()
+        try:
+            self._start(folder)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _start(self, folder: Path) -> None:
+        up = self._stack.enter_context
+        self.kafka = up(kafka.start(folder / "kafka"))
+        self.state = up(redis.start(folder / "state", name="state"))
+        self.queue = up(redis.start(folder / "queue", durable=False, name="queue"))
+        self.elasticsearch = up(elasticsearch.start(folder / "elasticsearch"))
+        self.topic = f"t-{uuid.uuid4().hex[:8]}"
+        self.settings = KafkaSettings(self.kafka.address)
+        KafkaTopics(self.settings).ensure([TopicSpec(self.topic, PARTITIONS), *our_topics((), PARTITIONS)])
+        environment = {
+            "TAPEWATCH_KAFKA__BOOTSTRAP": self.kafka.address,
+            "TAPEWATCH_KAFKA__TOPICS": self.topic,
+            "TAPEWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
+            "TAPEWATCH_STATE__URL": self.state.address,
+            "TAPEWATCH_QUEUE__URL": self.queue.address,
+            "TAPEWATCH_ELASTICSEARCH__URLS": self.elasticsearch.address,
+            "TAPEWATCH_BRIDGE__SNAPSHOT_S": "10",
+        }
+        self.commands: dict[str, Command] = {}
+        arguments = {
+            "bridge-1": ["consume"],
+            "bridge-2": ["consume"],
+            "worker": ["worker", "--concurrency", "2"],
+            "index": ["index"],
+        }
+        for name, words in arguments.items():
+            self.commands[name] = Command(name, words, environment, folder)
+            self._stack.callback(self._end, name)
+
+    def _end(self, name: str) -> None:
+        if self.commands[name].process.poll() is None:
+            self.commands[name].stop()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def supervise(self) -> None:
+        """Start again what has ended of our processes."""
+        for command in self.commands.values():
+            command.revive()
+
+    # --- what a test looks at
+
+    def ends(self) -> list[int]:
+        """The log's length by partition."""
+        return self._of_tapes(lambda tape: tape.bounds()[1])
+
+    def committed(self) -> list[int]:
+        """The bridges' committed offsets by partition."""
+        return self._of_tapes(lambda tape: tape.committed_with_metadata()[0])
+
+    def _of_tapes(self, ask: Callable[[KafkaTape], int]) -> list[int]:
+        found = []
+        for partition in range(PARTITIONS):
+            tape = KafkaTape(self.settings, self.topic, partition)
+            found.append(ask(tape))
+            tape.close()
+        return found
+
+    def heads(self) -> list[ShardHead]:
+        """Where the state stands."""
+        topic = KafkaTopics(self.settings).find([self.topic])[self.topic]
+        client = connect(Secret(self.state.address))
+        store = RedisShardStore(client)
+        found = [store.load(ShardId(topic.name, topic.topic_id, p).name, []) for p in range(PARTITIONS)]
+        client.close()
+        return [head for head, _ in (f for f in found if f is not None)]
+
+    def flush(self, server: Running) -> None:
+        """FLUSHALL."""
+        client: Any = redis_client.Redis.from_url(server.address)
+        client.flushall()
+        client.close()
+
+    def published(self) -> tuple[dict[str, Alert], int]:
+        """Alert revisions on the topic by the id that consumers drop repeats by, and how many were repeats."""
+        found: dict[str, Alert] = {}
+        count = 0
+        for partition in range(PARTITIONS):
+            tape = KafkaTape(self.settings, ALERTS, partition)
+            at, end = tape.bounds()
+            while at < end:
+                raw = tape.read(at)
+                for i in range(len(raw)):
+                    alert = bare(msgspec.json.decode(raw.data[raw.starts[i] : raw.starts[i + 1]], type=Alert))
+                    name = f"{alert.alert_id}:{alert.revision}"
+                    assert found.setdefault(name, alert) == alert, "a repeat that is not the same"
+                    count += 1
+                at = raw.end
+            tape.close()
+        return found, count - len(found)
+
+    def documents(self) -> dict[str, int]:
+        """Alerts in Elasticsearch: id to revision."""
+        client = httpx.Client(base_url=self.elasticsearch.address, timeout=30)
+        client.post("/alerts/_refresh")
+        found: dict[str, int] = {}
+        body: dict[str, Any] = {"size": 1000, "sort": ["alert_id"], "_source": ["alert_id", "revision"]}
+        while hits := client.post("/alerts/_search", json=body).json()["hits"]["hits"]:
+            found |= {hit["_source"]["alert_id"]: hit["_source"]["revision"] for hit in hits}
+            body["search_after"] = hits[-1]["sort"]
+        client.close()
+        return found
+
+
+def bare(alert: Alert) -> Alert:
+    """Without when it was found and where it stands in this log."""
+    return msgspec.structs.replace(alert, timestamp_detection=None, offset=0)
+
+
+def wait_until(ready: Callable[[], bool], timeout_s: float, what: str) -> float:
+    """Seconds until it was so."""
+    began = time.monotonic()
+    while not ready():
+        assert time.monotonic() - began < timeout_s, f"waited {timeout_s:g} s for {what}"
+        time.sleep(0.25)
+    return time.monotonic() - began
