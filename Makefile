@@ -54,7 +54,7 @@ types: setup ## Strict types
 .PHONY: test
 test: lint types redis ## Lint, types, every test (the real servers' too), coverage of the core
 	$(RUN) pytest -n 2 --dist worksteal
-	$(RUN) pytest -m cluster
+	$(RUN) pytest -m "cluster and not faults"
 	bash tests/coverage.sh
 
 .PHONY: quality
@@ -68,7 +68,15 @@ bench: setup ## Measure the speed, peers side by side; writes benchmarks/speed/r
 
 .PHONY: test-cluster
 test-cluster: setup redis ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
-	$(RUN) pytest -m cluster
+	$(RUN) pytest -m "cluster and not faults"
+
+.PHONY: faults-short
+faults-short: setup redis ## One tape through twenty faults of a whole cluster (eight minutes)
+	$(RUN) pytest -m faults
+
+.PHONY: faults
+faults: setup redis ## The same with two hundred faults (an hour)
+	FAULTS_COUNT=200 FAULTS_SECONDS=3000 $(RUN) pytest -m faults
 
 .PHONY: bench-cluster
 bench-cluster: setup ## Compare with hand-written loops and Kafka Streams on real servers (needs a JDK; an hour)

@@ -16,6 +16,10 @@ _SHORTEST_SECRET = 4  # blotting out shorter ones would tell more than it hides
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
+_CALMER: Mapping[str, str] = {"elastic_transport": "warning", "celery.worker.strategy": "warning"}
+"""Libraries that write a line a call; `levels` of the settings goes over these."""
+
+
 def configure_logging(
     settings: LoggingSettings, *, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> logging.Handler:
@@ -34,7 +38,7 @@ def configure_logging(
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
-    for name, level in settings.levels.items():
+    for name, level in ({**_CALMER, **settings.levels}).items():
         logging.getLogger(name).setLevel(level.upper())
     logging.captureWarnings(True)
     return handler
