@@ -190,7 +190,7 @@ def test_each_notice_is_owed_once_and_delivered_whatever_dies(
     kills = 3
     with TcpServer(answer("200 OK")) as hook:
         (tmp_path / "tapewatch.toml").write_text(
-            "[notify.console]\nenabled = false\n"
+            "[notify]\ngroup_wait_s = 0.0\n[notify.console]\nenabled = false\n"
             '[notify.targets]\nallowed_hosts = ["127.0.0.1"]\nallowed_networks = ["127.0.0.0/8"]\nallow_http = true\n'
             "[notify.retry]\nfirst_s = 0.05\nmost_s = 0.1\n"
             f'[[notify.webhook]]\nurl = "http://127.0.0.1:{hook.port}/hook"\n'

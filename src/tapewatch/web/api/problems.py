@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from tapewatch.model.errors import CommitRefusedError, InputError, RetryableError
 from tapewatch.web.api.deps import run_checks
@@ -114,10 +115,21 @@ def _field_error(item: dict[str, Any]) -> FieldError:  # Any: pydantic's own sha
     return FieldError(where, str(item.get("msg", "invalid")).removeprefix("Value error, ")[:300])
 
 
-def _on_http(_request: Request, error: Exception) -> Response:
+def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
+        headers = {"Allow": ", ".join(methods)}
     return problem_response(error.status_code, _DETAILS.get(error.status_code, str(error.detail)), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the address takes by the API's document: the framework names the methods of the first of its routes only."""
+    path = request.scope["path"]
+    for template, operations in request.app.state.document["paths"].items():
+        if compile_path(template)[0].match(path):
+            return sorted(method.upper() for method in operations)
+    return []
 
 
 _DETAILS = {

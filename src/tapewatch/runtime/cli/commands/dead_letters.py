@@ -51,7 +51,7 @@ def show(ctx: typer.Context, numbers: Numbers, kafka: KafkaFlag = False, data_di
     """Show dead letters whole: where they stood, why they were not read, and what they were.
 
     \b
-    Example:
+    Examples:
       tapewatch dead-letters show 3 --kafka
     """
     for letter in _wanted(_open(ctx, kafka, data_dir), numbers):
