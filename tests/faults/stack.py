@@ -16,6 +16,7 @@ import psutil
 import redis as redis_client
 
 from tapewatch.model.alerts import Alert
+from tapewatch.model.errors import RetryableError
 from tapewatch.model.secret import Secret
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running, elasticsearch, kafka, redis
@@ -193,7 +194,12 @@ def bare(alert: Alert) -> Alert:
 def wait_until(ready: Callable[[], bool], timeout_s: float, what: str) -> float:
     """Seconds until it was so."""
     began = time.monotonic()
-    while not ready():
-        assert time.monotonic() - began < timeout_s, f"waited {timeout_s:g} s for {what}"
+    why = ""
+    while True:
+        try:
+            if ready():
+                return time.monotonic() - began
+        except RetryableError as error:  # servers that came back may not answer everything at once
+            why = str(error)
+        assert time.monotonic() - began < timeout_s, f"waited {timeout_s:g} s for {what} {why}"
         time.sleep(0.25)
-    return time.monotonic() - began

@@ -97,6 +97,11 @@ class KafkaTopics:
         self._wait_for(missing)
         return list(made)
 
+    def make_missing(self, specs: Sequence[TopicSpec], replication: int = -1) -> None:
+        """Make the topics that are missing and take those that exist as they are."""
+        there = self.find([spec.name for spec in specs])
+        self.ensure([spec for spec in specs if spec.name not in there], replication)
+
     def check(self) -> None:
         """Return if a broker answers; RetryableError if not."""
         with reported(f"Kafka at {self._settings.bootstrap}"):

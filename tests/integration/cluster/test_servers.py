@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # where it is exported by its types too
 from redis import Redis
@@ -32,8 +32,15 @@ def _kafka_keeps(server: Running) -> Callable[[], bool]:
 
     def kept() -> bool:
         consumer = Consumer({"bootstrap.servers": server.address, "group.id": topic})
+        give_up = time.monotonic() + 30
         try:
-            return bool(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30) == (0, 1))
+            while True:
+                try:
+                    return bool(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30) == (0, 1))
+                except KafkaException as error:  # it answers before its partitions have their leaders again
+                    if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > give_up:
+                        raise
+                    time.sleep(0.1)
         finally:
             consumer.close()
 

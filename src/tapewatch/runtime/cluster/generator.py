@@ -9,7 +9,7 @@ from tapewatch.feeds.port import Feed
 from tapewatch.runtime.config.kafka import KafkaSection, kafka_settings
 from tapewatch.tape.kafka_feed import KafkaFeedWriter
 from tapewatch.tape.kafka_publisher import KafkaPublisher
-from tapewatch.tape.kafka_topics import KafkaTopics, our_topics
+from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
 
 _LINGER_S = 0.02  # for others to fill a message set; with a pace, each tick waits for nobody
 
@@ -39,8 +39,9 @@ def publish(
     """
     name = topic or section.topics[0]
     settings = kafka_settings(section, "tapewatch-generate")
-    prices = tuple(dict.fromkeys((*section.topics, name)))
-    KafkaTopics(settings).ensure(our_topics(prices, section.partitions, section.retention_days), section.replication)
+    topics = KafkaTopics(settings)
+    topics.ensure([TopicSpec(name, section.partitions, section.retention_days)], section.replication)
+    topics.make_missing(our_topics((), section.partitions, section.retention_days), section.replication)
     publisher = KafkaPublisher(settings, linger_ms=0.0 if speed else 1000 * _LINGER_S)
     writer = KafkaFeedWriter(publisher, name, section.partitions)
     began = time.monotonic()

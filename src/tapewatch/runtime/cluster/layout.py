@@ -24,8 +24,7 @@ class Layout:
         section = self._section
         named = [topic for topic in section.topics if not topic.startswith(PATTERN)]
         specs = our_topics(named, section.partitions, section.retention_days)
-        there = self._topics.find([spec.name for spec in specs])
-        self._topics.ensure([spec for spec in specs if spec.name not in there], section.replication)
+        self._topics.make_missing(specs, section.replication)
         self._snapshots = self._topics.find([SNAPSHOTS])[SNAPSHOTS].partitions
         for topic in named:
             self.check(topic)
