@@ -51,10 +51,13 @@ lint: setup ## Style and one-way imports
 types: setup ## Strict types
 	$(RUN) mypy
 
+# What failed among processes that kill each other runs once more, alone; both runs are printed, and twice is a failure.
+AGAIN = $(RUN) pytest --last-failed --last-failed-no-failures none
+
 .PHONY: test
 test: lint types redis ## Lint, types, every test (the real servers' too), coverage of the core
-	$(RUN) pytest -n 2 --dist worksteal
-	$(RUN) pytest -m "cluster and not faults"
+	$(RUN) pytest -n 2 --dist worksteal || $(AGAIN)
+	$(RUN) pytest -m "cluster and not faults" || $(AGAIN) -m "cluster and not faults"
 	bash tests/coverage.sh
 
 .PHONY: quality
