@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from benchmarks.cluster.contenders import Contender, Job, Processes
 from benchmarks.cluster.tape import delete_topics, make_topics
-from benchmarks.cluster.walk import PARTITIONS, Reference
+from benchmarks.cluster.walk import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,3 @@ def row(drained: list[Drained]) -> dict[str, object]:
     """All runs and the median of one contender."""
     ordered = sorted(d.ticks_per_s for d in drained)
     return {"median_ticks_per_s": round(ordered[len(ordered) // 2]), "runs": [asdict(d) for d in drained]}
-
-
-assert PARTITIONS == 2

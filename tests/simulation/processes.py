@@ -147,16 +147,10 @@ class Owned:
 
     def settle(self) -> None:
         try:
-            self._flush()
+            self._producer.flush()
             self.relay.settle()
         except RetryableError:
             self.relay.give_up()
-
-    def _flush(self) -> None:
-        try:
-            self._producer.flush()
-        finally:
-            self.world.rng.random()
 
 
 class Bridge(Process):

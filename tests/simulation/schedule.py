@@ -65,7 +65,7 @@ class Schedule:
             self._anything()
         self._calm()
         self._check()
-        self.happened.repeats = world.topics.repeats - sum(map(len, world.topics.told.values()))
+        self.happened.repeats = world.topics.arrived - sum(map(len, world.topics.told.values()))
         return self.happened
 
     # --- whatever may happen

@@ -95,16 +95,15 @@ class Offsets:
 class Topics:
     """Where the outbox goes; kept for ever. What was handed over arrives at once or, if a flush fails, maybe not."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
+    def __init__(self) -> None:
         self.told: dict[ShardId, dict[str, bytes]] = {}
-        self.repeats = 0
+        self.arrived = 0
 
     def arrive(self, shard: ShardId, told: OutboxEntry) -> None:
         known = self.told.setdefault(shard, {})
         if known.setdefault(told.key, told.payload) != told.payload:
             raise BrokenPromiseError(f"{told.key} was told as {known[told.key]!r} and as {told.payload!r}")
-        self.repeats += 1
+        self.arrived += 1
 
 
 class Producer:
@@ -170,7 +169,7 @@ class World:
         self.store = make_store()
         self.server = 0
         self.groups = {shard: Group(self, shard) for shard in self.shards}
-        self.topics = Topics(rng)
+        self.topics = Topics()
         self.attempts = Attempts()
         self.snapshots = Snapshots(self)
         self.queue: list[Task] = []
