@@ -12,6 +12,7 @@ from tapewatch.feeds.simulator import SimulatorConfig, market
 from tapewatch.model.alerts import CRITICAL_AT, HIGH_AT, OPENS_AT, Alert
 from tapewatch.model.ticks import TickBatch
 from tapewatch.runtime.embedded import load_calibration
+from tests.unit.detection.support import COMPILED
 
 CALIBRATED_ON, JUDGED_ON = 51, 52  # seeds
 DAYS = 20
@@ -37,6 +38,7 @@ def in_band(alerts: Sequence[Alert], low: float, high: float) -> int:
     return sum(low <= score < high for score in worst.values())
 
 
+@pytest.mark.skipif(not COMPILED, reason="four thousand symbol-days in plain Python take hours")
 @pytest.mark.parametrize("kind", ["stock", "crypto"])
 def test_each_severity_is_as_frequent_as_its_rarity_says(kind: str) -> None:
     """The tail comes from another market of the same kind, half as large; 4,000 symbol-days are judged. Of critical
