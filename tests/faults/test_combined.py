@@ -13,7 +13,7 @@ from tests.faults.faults import FAULTS, Fault
 from tests.faults.stack import Cluster, wait_until
 from tests.faults.tapes import Producer, expected, feed, records
 
-pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 
 COUNT = int(os.environ.get("FAULTS_COUNT", "20"))
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "300"))
