@@ -31,6 +31,7 @@ from tapewatch.tape.kafka_publisher import KafkaPublisher
 _log = logging.getLogger(__name__)
 RELAY_EVERY_S = 0.25
 POLL_S = 0.05
+RETRY_S = 0.5
 BEAT_NS, BEAT_BEHIND_NS = 1_000_000_000, 2_000_000_000
 _MOST_QUEUED_A_SHARD = 4
 
@@ -58,6 +59,8 @@ class Bridge:
         self._beats = KafkaPublisher(self._kafka, linger_ms=5) if settings.bridge.heartbeats else None
         self._lock = threading.Lock()
         self.runners: dict[tuple[str, int], ShardRunner] = {}
+        self._waiting: list[tuple[str, int]] = []  # given to us, and not begun yet
+        self.put_off = 0
         self._found, self._watched = threading.Event(), threading.Event()
         self._member: GroupMember | None = None
 
@@ -100,7 +103,7 @@ class Bridge:
         try:
             while not stop.is_set():
                 self._member.poll()
-                stop.wait(POLL_S)
+                stop.wait(POLL_S if self._begin() else RETRY_S)
                 for runner in self.shards():
                     if runner.failed is not None:
                         raise runner.failed
@@ -110,15 +113,28 @@ class Bridge:
             self._found.set()
 
     def _given(self, partitions: Partitions) -> None:
-        for topic, partition in partitions:
-            runner = self._make(topic, partition)
+        self._waiting += partitions
+
+    def _begin(self) -> bool:
+        """Begin what was given to us. False where a server does not answer: the rest is begun later."""
+        while self._waiting:
+            topic, partition = self._waiting[0]
+            try:
+                runner = self._make(topic, partition)
+            except RetryableError as error:
+                self.put_off += 1
+                _log.warning("%s/%s cannot be taken yet: %s", topic, partition, error)
+                return False
             with self._lock:
                 self.runners[topic, partition] = runner
+            del self._waiting[0]
             self._watched.set()
             runner.start()
             _log.info("took %s/%s", topic, partition)
+        return True
 
     def _taken(self, partitions: Partitions, lost: bool) -> None:
+        self._waiting = [at for at in self._waiting if at not in partitions]
         with self._lock:
             runners = [(at, self.runners[at]) for at in partitions if at in self.runners]
         for _, runner in runners:
@@ -136,9 +152,9 @@ class Bridge:
     def _make(self, topic: str, partition: int) -> ShardRunner:
         assert self._member is not None
         bridge = self._settings.bridge
+        self._layout.check(topic)
         tape = KafkaTape(self._kafka, topic, partition, group=bridge.group)
         shard = ShardId(topic, tape.identity.rpartition("/")[0], partition)
-        self._layout.check(topic)
         limits = Limits(bridge.batch_ticks)
         log = KafkaLog(tape, limits.messages, limits.bytes)
         relay = Relay(shard, self.store, self._outbox)

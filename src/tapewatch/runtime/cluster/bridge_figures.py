@@ -64,6 +64,11 @@ class BridgeFigures:
         yield from (lag, depth, flying, batches, epoch, position, offset, running, published)
         yield from self._counts()
         yield CounterMetricFamily(
+            "tapewatch_takeovers_put_off",
+            "Partitions that were given to the bridge while a server did not answer.",
+            value=self._bridge.put_off,
+        )
+        yield CounterMetricFamily(
             "tapewatch_scrape_unanswered", "Shards for which a server did not answer a scrape.", value=self.unanswered
         )
 

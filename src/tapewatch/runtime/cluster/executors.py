@@ -6,6 +6,7 @@ from dataclasses import replace
 import msgspec
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from tapewatch.model.errors import RetryableError
 from tapewatch.runtime.cluster.celery_app import DETECT, DETECT_TASK
@@ -60,6 +61,6 @@ class CeleryExecutor:
                     retry=False,
                     ignore_result=True,
                 )
-        except (OperationalError, OSError) as error:
+        except (OperationalError, RedisError, OSError) as error:  # kombu wraps what its own calls raise, `llen` is ours
             raise RetryableError(f"the queue does not answer: {error}") from error
         return None
