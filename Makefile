@@ -25,7 +25,8 @@ uv:
 
 .PHONY: setup
 setup: uv ## Create .venv with everything from the lock file
-	@$(UV) sync --frozen -q --all-extras
+	@$(UV) sync --frozen -q --all-extras --compile-bytecode
+	@.venv/bin/python -m compileall -q src  # else each command compiles it again where PYTHONDONTWRITEBYTECODE is set
 
 .PHONY: demo
 demo: uv ## Watch tapewatch find planted anomalies in a simulated market

@@ -1,6 +1,7 @@
 """Ways of measuring: contenders in turn in one process, and whole commands with their peak memory."""
 
 import gc
+import json
 import os
 import statistics
 import subprocess
@@ -83,17 +84,11 @@ def command(*arguments: str) -> list[str]:
 
 def run(*arguments: str) -> Ran:
     """Run `tapewatch ...` to its end; CalledProcessError where it fails."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        began = time.perf_counter()
-        process = subprocess.Popen(command(*arguments), stdout=out, stderr=err)
-        _, status, usage = os.wait4(process.pid, 0)  # not process.wait: only this tells the memory of one child
-        wall_s = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, arguments, out.read(), err.read().decode())
-        return Ran(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024.0, out.read().decode())
+    with tempfile.TemporaryDirectory() as folder:
+        took = Path(folder) / "took.json"
+        launch = [sys.executable, "-I", str(Path(__file__).with_name("launch.py")), str(took)]
+        done = subprocess.run([*launch, *command(*arguments)], capture_output=True, text=True, check=True)
+        return Ran(**json.loads(took.read_text()), output=done.stdout)
 
 
 def cpu_s(pid: int) -> float | None:

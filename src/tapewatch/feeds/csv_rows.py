@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from tapewatch.feeds.csv_blocks import Block
+from tapewatch.feeds.csv_blocks import Block, count_lines
 from tapewatch.feeds.csv_cells import Cells, read_cells
 from tapewatch.feeds.csv_instruments import InstrumentTable
 from tapewatch.feeds.csv_layout import Layout, TimeStyle
@@ -92,7 +92,7 @@ class RowReader:
         if layout.time_style is TimeStyle.OTHER or b'"' in data:
             return None
         table = _typed_table(data, layout)
-        if table is None or table.num_rows != data.count(b"\n"):
+        if table is None or table.num_rows != count_lines(data):
             return None
         columns = {f: table.column(n).combine_chunks() for n, f in enumerate(layout.fields)}
         if any(c.null_count for c in columns.values()):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tapewatch.feeds.csv_blocks import count_lines
 from tapewatch.feeds.heartbeats import HeartbeatGrid, acting_times, heartbeat_columns, insert_heartbeats
 from tapewatch.feeds.port import Feed
 from tapewatch.model.errors import InputError
@@ -113,6 +114,6 @@ def _lines(sources: Sequence[str]) -> int | None:
     for path in paths:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
-                total += block.count(b"\n")
+                total += count_lines(block)
         total -= 1
     return max(total, 0)

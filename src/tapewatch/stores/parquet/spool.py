@@ -1,9 +1,9 @@
 """The spool: what was appended since the last flush, so that the death of the process loses none of it.
 
 A file of frames, one a batch: length and CRC-32 of the rest; length of the head; the head (JSON: the offset after the
-last record, the instruments, the number of rows); the columns as they lie in memory, little-endian. Each frame is
-forced to the disk before `add` returns, so that nothing that is committed afterwards is missing here after a power cut;
-each flush empties the file. A torn tail is left out.
+last record, the instruments, the number of rows); the columns as they lie in memory, little-endian, those of one value
+throughout as that value. Each frame is forced to the disk before `add` returns, so that nothing that is committed
+afterwards is missing here after a power cut; each flush empties the file. A torn tail is left out.
 """
 
 import os
@@ -32,6 +32,7 @@ class _Head(msgspec.Struct, frozen=True):
     rows: int
     columns: dict[str, str]
     symbols: tuple[Instrument, ...]
+    constant: tuple[str, ...] = ()  # the columns that are one value
 
 
 class Spool:
@@ -44,12 +45,14 @@ class Spool:
 
     def add(self, ticks: TickBatch, fates: NDArray[np.int8], end: int) -> None:
         """Append one piece; all of it or, where that fails (OSError), none."""
-        columns = ticks.columns() | {"fate": fates}
+        given = ticks.columns() | {"fate": fates}
+        columns = {name: np.ascontiguousarray(given[name], dtype) for name, dtype in _COLUMNS.items()}
+        constant = tuple(name for name, column in columns.items() if _is_constant(column))
         head = msgspec.json.encode(
-            _Head(end, len(ticks), {name: dtype.str for name, dtype in _COLUMNS.items()}, ticks.symbols)
+            _Head(end, len(ticks), {name: dtype.str for name, dtype in _COLUMNS.items()}, ticks.symbols, constant)
         )
         parts: list[bytes | memoryview] = [_HEAD.pack(len(head)) + head]
-        parts += [_bytes(columns[name], dtype) for name, dtype in _COLUMNS.items()]
+        parts += [(c[:1] if name in constant else c).view(np.uint8).data for name, c in columns.items()]
         checksum = 0
         for part in parts:
             checksum = zlib.crc32(part, checksum)
@@ -91,8 +94,9 @@ class Spool:
             rest = rest[self._file.write(rest) :]
 
 
-def _bytes(column: Column, dtype: np.dtype[np.generic]) -> memoryview:
-    return np.ascontiguousarray(column, dtype=dtype).view(np.uint8).data
+def _is_constant(column: Column) -> bool:
+    bits = column.view(f"u{column.itemsize}")  # as bits: NaN is the same as NaN, and 0.0 is not -0.0
+    return bits.size > 1 and bool((bits == bits[0]).all())
 
 
 def _decode(payload: bytes) -> Piece:
@@ -101,8 +105,8 @@ def _decode(payload: bytes) -> Piece:
     columns: dict[str, Column] = {}
     at = _HEAD.size + size
     for name, dtype in head.columns.items():
-        column = np.frombuffer(payload, dtype, head.rows, at)
-        columns[name] = column.astype(column.dtype.newbyteorder("="))
+        column = np.frombuffer(payload, dtype, 1 if name in head.constant else head.rows, at)
         at += column.nbytes
+        columns[name] = np.broadcast_to(column, head.rows).astype(column.dtype.newbyteorder("="))
     fates = columns.pop("fate")
     return TickBatch(head.symbols, **columns), fates, head.end
