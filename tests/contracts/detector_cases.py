@@ -21,6 +21,7 @@ class Case:
     negative: Tape
     trap: Tape
     trap_is: str
+    pegged: bool = False  # to the tape's price
 
 
 def quiet(n: int, price: float) -> list[Tick]:
@@ -136,5 +137,13 @@ CASES = {
     "cusum_drift": Case(1, slow_drift, quiet, jump(0.025), "a single jump"),
     "closing_move": Case(1, late_move(0.03, 8), quiet, late_move(0.03, 40), "the same move, long before the close"),
     "band_proximity": Case(15, jump(0.05), quiet, jump(0.04), "four percent of a band of five"),
+    "peg_deviation": Case(
+        1,
+        jump(-0.025),
+        quiet,
+        course(*[0.993] * 4, 1.0),
+        "0.7 % below its peg, for four minutes",
+        pegged=True,
+    ),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
 }

@@ -18,6 +18,7 @@ from tapewatch.detection import detectors as package
 from tapewatch.detection import registry
 from tapewatch.detection.detectors import DETECTORS
 from tapewatch.detection.detectors.base import Detector
+from tapewatch.detection.instruments import Facts
 from tapewatch.detection.layout import hot_dtype
 from tapewatch.detection.rules import Rule, compile_rule, compile_rules
 from tapewatch.model.errors import InputError
@@ -49,8 +50,13 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-detector.md"
 every_detector = pytest.mark.parametrize("name", NAMES)
 
 
-def judged(name: str, ticks: list[Tick]) -> Run:
-    return run(watching(**{name: {}}), ticks)
+def known(name: str, price: float = 100.0) -> list[Facts]:
+    """What the detector has to know of the instrument beforehand."""
+    return [Facts(TSLA.symbol, TSLA.venue, peg=price)] if case(name).pegged else []
+
+
+def judged(name: str, ticks: list[Tick], price: float = 100.0) -> Run:
+    return run(watching(**{name: {}}), ticks, known(name, price))
 
 
 def case(name: str) -> Case:
@@ -148,28 +154,28 @@ def test_the_unit_of_the_price_changes_nothing(name: str, factor: float) -> None
         replace(t, close=t.close * factor, **{p: getattr(t, p) * factor for p in OHL if t.kind == Kind.BAR})
         for t in ticks
     ]
-    assert numbers(judged(name, scaled).fired(name)) == numbers(judged(name, ticks).fired(name))
+    assert numbers(judged(name, scaled, 100.0 * factor).fired(name)) == numbers(judged(name, ticks).fired(name))
 
 
 @every_detector
 @pytest.mark.parametrize("price", [1e-8, 1e9])
 def test_it_works_at_extreme_prices(name: str, price: float) -> None:
-    found = judged(name, case(name).positive(70, price))
+    found = judged(name, case(name).positive(70, price), price)
     usual = judged(name, case(name).positive(70, 100.0))
     assert [(s.ts_event_ns, s.direction) for s in found.signals] == [
         (s.ts_event_ns, s.direction) for s in usual.signals
     ]
-    assert judged(name, case(name).negative(70, price)).signals == []
+    assert judged(name, case(name).negative(70, price), price).signals == []
 
 
 @every_detector
 def test_cutting_saving_and_loading_after_every_record_changes_nothing(name: str) -> None:
     rules, ticks = watching(**{name: {}}), case(name).positive(70, 100.0)
-    whole = feed(engine_for(rules), batch_of(ticks, [TSLA]))
+    whole = feed(engine_for(rules, known(name)), batch_of(ticks, [TSLA]))
     rows: dict[str, bytes] = {}
     parts = []
     for i, tick in enumerate(ticks):
-        engine = engine_for(rules)
+        engine = engine_for(rules, known(name))
         engine.load(rows.items())
         parts.append(feed(engine, batch_of([tick], [TSLA], first=i)))
         rows |= parts[-1].rows
@@ -183,7 +189,7 @@ def test_another_symbol_changes_nothing(name: str) -> None:
     others = [replace(t, of=BTC, close=t.close * (1.0 + 0.1 * (i % 3))) for i, t in enumerate(ticks) if t.of]
     both = sorted([*ticks, *others], key=lambda t: t.act_ns)
     alone = batch_of(both, [TSLA, BTC]).take(np.array([i for i, t in enumerate(both) if t.of != BTC]))
-    mixed, mine = feed(engine_for(rules), batch_of(both, [BTC, TSLA])), feed(engine_for(rules), alone)
+    mixed, mine = (feed(engine_for(rules, known(name)), b) for b in (batch_of(both, [BTC, TSLA]), alone))
     assert [s for s in mixed.signals if s.symbol == TSLA.symbol] == mine.signals
     assert [a for a in mixed.alerts if a.symbol == TSLA.symbol] == mine.alerts
     assert mine.rows.items() <= mixed.rows.items()

@@ -77,6 +77,7 @@ EVENT = np.dtype(
         ("score", "f8"),
         ("rarity", "f8"),  # symbol-days; 0 where the rule states a fixed score
         ("calibrated", "i8"),
+        ("confirmed", "i8"),  # a detector may set it to 1: what it tells is no matter of one print, and not withdrawn
         ("value", "f8"),
         ("threshold", "f8"),
         ("before", "f8"),

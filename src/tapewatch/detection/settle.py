@@ -121,7 +121,8 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
     event.price = tick.close
     for j in range(common.details, DETAILS):  # the place in the buffer has been used before
         event.detail[j] = 0.0
-    confirmed = 1 if tick.known and tick.volume >= CONFIRMS * tick.normal_volume else 0
+    confirmed = 1 if event.confirmed or (tick.known and tick.volume >= CONFIRMS * tick.normal_volume) else 0
+    event.confirmed = 0  # the place in the buffer is used again
     if common.each:
         kind = FIRED
         start(ep, cold.incidents, common, event, confirmed)

@@ -15,6 +15,7 @@ import numpy as np
 from tapewatch.detection.calibration import Calibration, read_calibration
 from tapewatch.detection.detectors import DETECTORS
 from tapewatch.detection.engine import Engine, Outcome
+from tapewatch.detection.instruments import Facts
 from tapewatch.detection.rules import Rule, RuleSet, compile_rules, rule_set
 from tapewatch.model.alerts import Alert
 from tapewatch.model.instruments import Instrument
@@ -140,9 +141,10 @@ def everything() -> RuleSet:
     return watching(**{d.name: {} for d in DETECTORS})
 
 
-def engine_for(rules: RuleSet) -> Engine:
-    """A cold engine with the shipped calibration."""
-    return Engine(rules, calibration())
+def engine_for(rules: RuleSet, facts: Sequence[Facts] = ()) -> Engine:
+    """A cold engine with the shipped calibration, and what is known of instruments."""
+    known = {str(Instrument(f.venue, f.symbol)): f for f in facts}
+    return Engine(rules, msgspec.structs.replace(calibration(), instruments=known))
 
 
 def row(engine: Engine, of: Instrument) -> Any:
@@ -196,9 +198,9 @@ def feed(engine: Engine, batch: TickBatch) -> Run:
     return Run(fates, outcome.signals(), outcome.alerts(), dict(engine.changed_rows()))
 
 
-def run(rules: RuleSet, ticks: Sequence[Tick]) -> Run:
+def run(rules: RuleSet, ticks: Sequence[Tick], facts: Sequence[Facts] = ()) -> Run:
     """A tape in one batch through a cold engine."""
-    return feed(engine_for(rules), batch_of(ticks))
+    return feed(engine_for(rules, facts), batch_of(ticks))
 
 
 def changes(alerts: Iterable[Alert]) -> list[tuple[str, str | None]]:

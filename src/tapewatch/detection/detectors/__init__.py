@@ -8,6 +8,7 @@ from tapewatch.detection.detectors import (
     cusum_drift,
     flash_crash,
     overnight_gap,
+    peg_deviation,
     price_move,
     pump_dump,
     robust_return,
@@ -34,4 +35,5 @@ DETECTORS: tuple[Detector, ...] = (
     cusum_drift.DETECTOR,
     overnight_gap.DETECTOR,
     suspected_split.DETECTOR,
+    peg_deviation.DETECTOR,
 )
