@@ -28,7 +28,10 @@ def migrate(
     old = compile_rules("before", tuple(rule for rule, _ in old_rules))
     for rule, (_, version) in zip(old.rules, old_rules, strict=True):
         if rule.version != version:
-            raise GiveUpError(f"rule {rule.name!r} was written as version {version}, which this program cannot read")
+            raise GiveUpError(
+                f"rule {rule.name!r} was written as version {version} by another tapewatch, whose state this one"
+                " cannot read: build it again from the tape (embedded: in a new data directory; reports read the old)"
+            )
     detectors = [r.detector for r in old.rules]
     table = SymbolTable(
         hot_dtype(detectors, max((r.closes for r in old.rules), default=0)),

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tapewatch.model.alerts import AuditEntry
 from tapewatch.model.errors import GiveUpError, RetryableError
-from tapewatch.stores.sqlite import Database, SqliteShardStore
+from tapewatch.stores.port import ReportTask
+from tapewatch.stores.sqlite import Database, SqliteCaseStore, SqliteShardStore, SqliteTaskStore
 from tapewatch.stores.sqlite.schema import MIGRATIONS
+from tests.factories import make_case
 
 WRITER = """
 import sys
@@ -153,3 +156,24 @@ def test_a_closed_database_says_so(tmp_path: Path) -> None:
         SqliteShardStore(database).drain("s", 1)
     with pytest.raises(GiveUpError, match="is closed"):
         SqliteShardStore(database).ack("s", 1)
+
+
+def test_what_people_write_waits_for_the_disk_and_what_comes_of_the_tape_does_not(tmp_path: Path) -> None:
+    database = Database(tmp_path / "db.sqlite")
+    said: list[str] = []
+    with database.write() as writer:  # all stores of the file write through this one connection
+        writer.set_trace_callback(said.append)
+    shards, cases = SqliteShardStore(database), SqliteCaseStore(database)
+    entry = AuditEntry(seq=0, at_ns=0, actor="a", action="comment", subject="1", detail={})
+    task = ReportTask(task_id="t", status="queued", created_ns=1, updated_ns=1, request=b"{}")
+    for write, level in (
+        (lambda: shards.claim("s", "i", "f"), "NORMAL"),
+        (lambda: cases.put(make_case(version=1), entry), "FULL"),
+        (lambda: shards.ack("s", 1), "NORMAL"),
+        (lambda: cases.audit_append(entry), "FULL"),
+        (lambda: SqliteTaskStore(database).put(task), "FULL"),
+    ):
+        said.clear()
+        write()
+        assert said[:2] == [f"PRAGMA synchronous = {level}", "BEGIN IMMEDIATE"]
+    database.close()

@@ -18,8 +18,9 @@ _WRITER_CACHE_KIB, _READER_CACHE_KIB = 32_768, 8_192
 class Database:
     """The database file that all SQLite stores of one process share. Threads may use it at once.
 
-    WAL: readers never wait for the writer, each read sees one committed state. `synchronous=NORMAL`: a commit survives
-    the death of the process at any moment; a power cut may take the last commits, all or nothing each, never the file.
+    WAL: readers never wait for the writer, each read sees one committed state. A commit survives the death of the
+    process at any moment. A power cut may take the last commits since a durable one, all or nothing each, never the
+    file: what comes of the tape is made again from it, and what people write is written durably.
     Raises RetryableError where the file is busy, GiveUpError (naming the file) where it is full, corrupt or not ours.
     """
 
@@ -41,10 +42,14 @@ class Database:
                 raise
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed when the block ends, rolled back when it raises. One at a time in the process."""
+    def write(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises. One at a time in the process.
+
+        `durable`: it, and all before it, survive a power cut once the block has ended. Costs a wait for the disk.
+        """
         with self._lock, _errors(self.path):
             self._refuse_if_closed()
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer

@@ -4,8 +4,10 @@ A migration that was ever released is never edited; a change is a new one at the
 """
 
 import sqlite3
+from collections.abc import Callable
 
 from tapewatch.model.errors import GiveUpError
+from tapewatch.stores.sqlite.classes_by_type import classes_by_type
 
 _SHARDS = """
 CREATE TABLE shards (
@@ -27,7 +29,7 @@ _ALERTS = """
 CREATE TABLE classes (
     class_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, venue TEXT NOT NULL, symbol TEXT NOT NULL,
     category TEXT NOT NULL, rule TEXT NOT NULL, direction TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL,
-    alert_type TEXT NOT NULL, UNIQUE (kind, symbol, venue, category, rule, direction, severity, state, alert_type)
+    UNIQUE (kind, symbol, venue, category, rule, direction, severity, state)
 ) STRICT;
 CREATE TABLE alerts (
     id INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, onset_ns INTEGER NOT NULL,
@@ -104,7 +106,8 @@ CREATE INDEX market_minutes_by_age ON market_minutes (stored_ns)
 
 _SILENCES = "CREATE TABLE silences (silence_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT"
 
-MIGRATIONS: tuple[str, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS, _SILENCES)
+Migration = str | Callable[[sqlite3.Connection], None]
+MIGRATIONS: tuple[Migration, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS, _SILENCES, classes_by_type)
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:
@@ -122,11 +125,18 @@ def migrate(connection: sqlite3.Connection, name: str) -> None:
                     f"{name} has schema {version}, this tapewatch knows up to {len(MIGRATIONS)}: use the newer one"
                 )
             if version < number:
-                for statement in MIGRATIONS[number - 1].split(";"):
-                    connection.execute(statement)
+                _apply(connection, MIGRATIONS[number - 1])
                 connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    if callable(migration):
+        migration(connection)
+        return
+    for statement in migration.split(";"):
+        connection.execute(statement)

@@ -17,8 +17,8 @@ class SqliteTaskStore:
         self._db = database
 
     def put(self, task: ReportTask, content: bytes | None = None) -> None:
-        """As the port says; None leaves a file that is there already."""
-        with self._db.write() as db:
+        """As the port says; None leaves a file that is there already. A task that was accepted survives a power cut."""
+        with self._db.write(durable=True) as db:
             _put(db, task)
             if content is not None:
                 db.execute(
