@@ -1,6 +1,7 @@
 """What can go wrong, one function a fault: each takes the cluster, the dice and how long an outage lasts."""
 
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -71,6 +72,19 @@ def _state_killed(cluster: Cluster, chance: random.Random, outage_s: float) -> N
     cluster.supervise()
 
 
+def _state_old(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
+    """It comes back as it was so long ago."""
+    folder = cluster.state.folder / "appendonlydir"
+    kept = folder.with_name("kept")
+    shutil.copytree(folder, kept)
+    time.sleep(outage_s)
+    cluster.state.kill()
+    shutil.rmtree(folder)
+    kept.rename(folder)
+    cluster.state.restart()
+    cluster.supervise()
+
+
 def _state_flushed(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
     cluster.flush(cluster.state)
 
@@ -82,16 +96,21 @@ def _elasticsearch(cluster: Cluster, chance: random.Random, outage_s: float) -> 
     cluster.supervise()
 
 
+WORKER_CHILD = Fault("worker child SIGKILL", _worker_child, 15)
+WORKER = Fault("worker parent SIGKILL", _worker, 20)
+BRIDGE = Fault("bridge SIGKILL", _bridge, 15)
+BRIDGE_AWAY = Fault("bridge removed and added", _bridge_away, 15)
+BRIDGE_PAUSED = Fault("bridge SIGSTOP", _bridge_paused, 15)
+KAFKA = Fault("Kafka SIGKILL", _kafka, 60)
+QUEUE_RESTARTED = Fault("queue Redis restarted", _queue_restarted, 30)
+QUEUE_FLUSHED = Fault("queue Redis FLUSHALL", _queue_flushed, 30)
+STATE_KILLED = Fault("state Redis SIGKILL", _state_killed, 30)
+STATE_OLD = Fault("state Redis 5 s old", _state_old, 60)
+STATE_FLUSHED = Fault("state Redis FLUSHALL", _state_flushed, 60)
+ELASTICSEARCH = Fault("Elasticsearch SIGKILL", _elasticsearch, 15)
+
 FAULTS = (
-    Fault("worker child SIGKILL", _worker_child, 15),
-    Fault("worker parent SIGKILL", _worker, 20),
-    Fault("bridge SIGKILL", _bridge, 15),
-    Fault("bridge removed and added", _bridge_away, 15),
-    Fault("bridge SIGSTOP", _bridge_paused, 15),
-    Fault("Kafka SIGKILL", _kafka, 60),
-    Fault("queue Redis restarted", _queue_restarted, 30),
-    Fault("queue Redis FLUSHALL", _queue_flushed, 30),
-    Fault("state Redis SIGKILL", _state_killed, 30),
-    Fault("state Redis FLUSHALL", _state_flushed, 60),
-    Fault("Elasticsearch SIGKILL", _elasticsearch, 15),
-)
+    WORKER_CHILD, WORKER, BRIDGE, BRIDGE_AWAY, BRIDGE_PAUSED, KAFKA, QUEUE_RESTARTED, QUEUE_FLUSHED, STATE_KILLED,
+    STATE_FLUSHED, ELASTICSEARCH,
+)  # fmt: skip
+"""What the combined tape is led through."""

@@ -5,44 +5,58 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any  # Elasticsearch's JSON
 
 import httpx
-import msgspec
 import psutil
 import redis as redis_client
+from prometheus_client.parser import text_string_to_metric_families
 
-from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import RetryableError
 from tapewatch.model.secret import Secret
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running, elasticsearch, kafka, redis
+from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.stores.port import ShardHead
 from tapewatch.stores.redis import RedisShardStore, connect
 from tapewatch.tape.kafka import KafkaTape
-from tapewatch.tape.kafka_names import ALERTS
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
+from tapewatch.tape.port import RawBatch
 
-MAIN = [sys.executable, "-c", "from tapewatch.runtime.cli import main; main()"]
+MAIN = "from tapewatch.runtime.cli import main; main()"
+DOOMED = "import tests.faults.doomed; " + MAIN
 PARTITIONS = 2
+PARTS = {
+    "bridge-1": ["consume"],
+    "bridge-2": ["consume"],
+    "worker": ["worker", "--concurrency", "2", "--queues", "detect"],
+    "index": ["index"],
+    "notify": ["notify"],
+    "api": ["api"],
+}
+"""Our processes, by the names that the tests give them."""
+NO_MAIL = {"TAPEWATCH_NOTIFY__CONSOLE__ENABLED": "false"}
 
 
 class Command:
     """One of our processes."""
 
-    def __init__(self, name: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
-        self.name, self._arguments, self._environment = name, arguments, environment
+    def __init__(self, name: str, main: str, environment: Mapping[str, str], folder: Path) -> None:
+        """`main` is the text that Python runs; each process serves its figures on a port of its own."""
+        self.name, self._main, self.port = name, main, free_port()
+        self._environment = {"TAPEWATCH_OPS__PORT": str(self.port), **environment}
         self.log = folder / f"{name}.log"
         self.start()
 
     def start(self) -> None:
         with self.log.open("ab") as out:
             environment = {**os.environ, **self._environment}
-            self.process = subprocess.Popen([*MAIN, *self._arguments], env=environment, stdout=out, stderr=out)
+            command = [sys.executable, "-c", self._main, *PARTS.get(self.name, [self.name])]
+            self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
 
     def kill(self) -> None:
         """SIGKILL to it and its children."""
@@ -71,10 +85,11 @@ class Command:
 
 
 class Cluster:
-    """Kafka, two Redis servers, Elasticsearch, two bridges, a worker of two processes and an indexer."""
+    """Kafka, two Redis servers and Elasticsearch; `begin` starts our processes on them."""
 
     def __init__(self, folder: Path) -> None:
-        self._stack = ExitStack()
+        self._stack, self._folder = ExitStack(), folder
+        self.commands: dict[str, Command] = {}
         try:
             self._start(folder)
         except BaseException:
@@ -90,7 +105,18 @@ class Cluster:
         self.topic = f"t-{uuid.uuid4().hex[:8]}"
         self.settings = KafkaSettings(self.kafka.address)
         KafkaTopics(self.settings).ensure([TopicSpec(self.topic, PARTITIONS), *our_topics((), PARTITIONS)])
-        environment = {
+        self.api = f"http://127.0.0.1:{free_port()}"
+
+    def begin(
+        self,
+        environment: Mapping[str, str],
+        *,
+        names: Sequence[str] = tuple(PARTS),
+        own: Mapping[str, Mapping[str, str]] | None = None,
+        doomed: Sequence[str] = (),
+    ) -> None:
+        """Start processes: `environment` beside where the servers are, `own` by name; the `doomed` fail on order."""
+        common = {
             "TAPEWATCH_KAFKA__BOOTSTRAP": self.kafka.address,
             "TAPEWATCH_KAFKA__TOPICS": self.topic,
             "TAPEWATCH_KAFKA__PARTITIONS": str(PARTITIONS),
@@ -98,16 +124,14 @@ class Cluster:
             "TAPEWATCH_QUEUE__URL": self.queue.address,
             "TAPEWATCH_ELASTICSEARCH__URLS": self.elasticsearch.address,
             "TAPEWATCH_BRIDGE__SNAPSHOT_S": "10",
+            "TAPEWATCH_ARCHIVE__URL": str(self._folder / "archive"),
+            "TAPEWATCH_API__PORT": self.api.rpartition(":")[2],
+            **NO_MAIL,
+            **environment,
         }
-        self.commands: dict[str, Command] = {}
-        arguments = {
-            "bridge-1": ["consume"],
-            "bridge-2": ["consume"],
-            "worker": ["worker", "--concurrency", "2"],
-            "index": ["index"],
-        }
-        for name, words in arguments.items():
-            self.commands[name] = Command(name, words, environment, folder)
+        for name in names:
+            main = DOOMED if name in doomed else MAIN
+            self.commands[name] = Command(name, main, {**common, **(own or {}).get(name, {})}, self._folder)
             self._stack.callback(self._end, name)
 
     def _end(self, name: str) -> None:
@@ -155,23 +179,28 @@ class Cluster:
         client.flushall()
         client.close()
 
-    def published(self) -> tuple[dict[str, Alert], int]:
-        """Alert revisions on the topic by the id that consumers drop repeats by, and how many were repeats."""
-        found: dict[str, Alert] = {}
-        count = 0
-        for partition in range(PARTITIONS):
-            tape = KafkaTape(self.settings, ALERTS, partition)
-            at, end = tape.bounds()
-            while at < end:
-                raw = tape.read(at)
-                for i in range(len(raw)):
-                    alert = bare(msgspec.json.decode(raw.data[raw.starts[i] : raw.starts[i + 1]], type=Alert))
-                    name = f"{alert.alert_id}:{alert.revision}"
-                    assert found.setdefault(name, alert) == alert, "a repeat that is not the same"
-                    count += 1
-                at = raw.end
-            tape.close()
-        return found, count - len(found)
+    def log(self, topic: str, partition: int) -> list[RawBatch]:
+        """All of a partition."""
+        tape = KafkaTape(self.settings, topic, partition)
+        at, end = tape.bounds()
+        found = []
+        while at < end:
+            found.append(tape.read(at))
+            at = found[-1].end
+        tape.close()
+        return found
+
+    def figure(self, family: str, *names: str, **labels: str) -> float:
+        """The sum of a family's samples with these labels over these processes, of those that answer."""
+        total = 0.0
+        for name in names:
+            try:
+                text = httpx.get(f"http://127.0.0.1:{self.commands[name].port}/metrics", trust_env=False).text
+            except httpx.TransportError:  # it is down, and its figures with it
+                continue
+            samples = (s for found in text_string_to_metric_families(text) for s in found.samples)
+            total += sum(s.value for s in samples if s.name == family and labels.items() <= s.labels.items())
+        return total
 
     def documents(self) -> dict[str, int]:
         """Alerts in Elasticsearch: id to revision."""
@@ -184,11 +213,6 @@ class Cluster:
             body["search_after"] = hits[-1]["sort"]
         client.close()
         return found
-
-
-def bare(alert: Alert) -> Alert:
-    """Without when it was found and where it stands in this log."""
-    return msgspec.structs.replace(alert, timestamp_detection=None, offset=0)
 
 
 def wait_until(ready: Callable[[], bool], timeout_s: float, what: str) -> float:

@@ -1,0 +1,104 @@
+"""What a cluster came to, beside an uninterrupted run and beside plain arithmetic: nothing more and nothing less."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import redis as redis_client
+
+from tapewatch.model.alerts import Alert
+from tapewatch.model.ledger import LedgerRow
+from tapewatch.tape.kafka_dead import read_dead
+from tapewatch.tape.kafka_names import ALERTS
+from tests.faults.brute import Brute
+from tests.faults.rules import BRUTE
+from tests.faults.stack import PARTITIONS, Cluster, wait_until
+from tests.faults.tapes import DEADLY
+from tests.faults.uninterrupted import Uninterrupted, bare
+
+
+def compare(cluster: Cluster, rules: Path, *, ledger_whole: bool = True) -> dict[str, object]:
+    """Assert it, and return the figures of it. `ledger_whole`: nothing took the ledger of notices away."""
+    plain, brute, wholes = Uninterrupted(rules), Brute(), []
+    dead: set[tuple[int, int]] = set()
+    for partition in range(PARTITIONS):
+        log = cluster.log(cluster.topic, partition)
+        fates = plain.feed(log)
+        deadly = sum(raw.data.count(f'"{DEADLY}'.encode()) for raw in log)
+        fates.update({"judged": -deadly, "dead": deadly})
+        part = Brute(found=brute.found, tied=brute.tied)
+        for raw in log:
+            part.feed(raw)
+        assert +fates == part.fates
+        dead |= {(partition, offset) for offset in part.dead}
+        wholes.append(fates)
+    counted = [Counter({f.name.lower(): n for f, n in head.fates.items()}) for head in cluster.heads()]
+    assert counted == wholes, "every record has one fate, and the one it has to have"
+    _same_alerts_as_arithmetic(plain.alerts, brute)
+    found, repeats = published(cluster)
+    missing, extra = plain.alerts.keys() - found.keys(), found.keys() - plain.alerts.keys()
+    assert (missing, extra) == (set(), set())
+    assert found == plain.alerts
+    assert {(letter.partition, letter.offset) for letter in read_dead(cluster.settings)} == dead
+    _places(cluster, plain.alerts, ledger_whole)
+    return {"records": sum(counted, Counter()), "revisions": len(found), "checked by arithmetic": len(brute.found)} | {
+        "repeats on the topic": repeats
+    }
+
+
+def published(cluster: Cluster) -> tuple[dict[str, Alert], int]:
+    """Alert revisions on the topic by the id that consumers drop repeats by, and how many were repeats."""
+    found: dict[str, Alert] = {}
+    count = 0
+    for partition in range(PARTITIONS):
+        for raw in cluster.log(ALERTS, partition):
+            for i in range(len(raw)):
+                alert = bare(msgspec.json.decode(raw.data[raw.starts[i] : raw.starts[i + 1]], type=Alert))
+                assert found.setdefault(f"{alert.alert_id}:{alert.revision}", alert) == alert, "not the same again"
+                count += 1
+    return found, count - len(found)
+
+
+def _same_alerts_as_arithmetic(alerts: dict[str, Alert], brute: Brute) -> None:
+    ours = {(a.rule, a.symbol, a.timestamp[:19], a.direction) for a in alerts.values() if a.rule in BRUTE}
+    assert ours - brute.tied == brute.found - brute.tied
+    assert len(brute.found) > 100 * len(brute.tied)
+
+
+def _places(cluster: Cluster, alerts: dict[str, Alert], ledger_whole: bool) -> None:
+    """Elasticsearch, the API and the ledger of notices hold each alert once."""
+    newest: dict[str, int] = {}
+    for alert in alerts.values():
+        newest[alert.alert_id] = max(newest.get(alert.alert_id, 0), alert.revision)
+    wait_until(lambda: cluster.documents() == newest, 120, "Elasticsearch to hold the newest revision of every alert")
+    listed = _listed(cluster)
+    assert dict(listed) == newest and len(listed) == len(newest), "the API lists every alert once"
+    if ledger_whole:
+        everyone = {alert.incident_id for alert in alerts.values()}
+        wait_until(lambda: _told(cluster, alerts) == everyone, 60, "a notice of every incident to be owed")
+
+
+def _told(cluster: Cluster, alerts: dict[str, Alert]) -> set[str]:
+    """Incidents with a notice, all of which are of revisions that there are."""
+    return {alerts[f"{row.alert_id}:{row.revision}"].incident_id for row in ledger(cluster)}
+
+
+def _listed(cluster: Cluster) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    at: str | None = "/v1/alerts?limit=500"
+    with httpx.Client(base_url=cluster.api, timeout=30, trust_env=False) as client:
+        while at is not None:
+            page = client.get(at).raise_for_status().json()
+            found += [(item["alert_id"], item["revision"]) for item in page["items"]]
+            at = page["next"]
+    return found
+
+
+def ledger(cluster: Cluster) -> list[LedgerRow]:
+    """All notices that were ever owed; each once, since the ledger's keys are (alert, revision, channel, recipient)."""
+    client: Any = redis_client.Redis.from_url(cluster.state.address)
+    rows = [msgspec.json.decode(value, type=LedgerRow) for value in client.hvals("tapewatch:{notices}:rows")]
+    client.close()
+    return rows

@@ -1,0 +1,123 @@
+"""One tape through one cluster while something goes wrong: begin, hit, finish, and what was measured."""
+
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults.compare import compare
+from tests.faults.faults import Fault
+from tests.faults.rules import write_rules
+from tests.faults.stack import Cluster, wait_until
+from tests.faults.tapes import Message, Producer, messages
+from tests.integration.notify_servers import Mailbox, MailServer
+
+RATE = 2_000.0
+"""Records a second."""
+LONG = bool(os.environ.get("FAULTS_LONG"))
+"""The issue's own lengths, instead of those that fit into an hour."""
+SEED = int(os.environ.get("FAULTS_SEED", "41"))
+RESULTS = os.environ.get("FAULTS_RESULTS", "")
+"""A JSON file that every run adds what it measured to."""
+Record = Callable[[str, object], None]
+
+
+class Run:
+    """A cluster without processes yet, a mail server and rules; `chance` are its dice.
+
+    `measured` is what is told at the end, beside pytest's own properties.
+    """
+
+    def __init__(self, name: str, folder: Path, cluster: Cluster, box: Mailbox, mail_port: int) -> None:
+        self.name, self.cluster, self.box, self.folder = name, cluster, box, folder
+        self.rules, self.chance = write_rules(folder), random.Random(SEED)
+        self.measured: dict[str, object] = {}
+        self.environment = {
+            "TAPEWATCH_RULES__FILE": str(self.rules),
+            "TAPEWATCH_NOTIFY__EMAIL__HOST": "127.0.0.1",
+            "TAPEWATCH_NOTIFY__EMAIL__PORT": str(mail_port),
+            "TAPEWATCH_NOTIFY__EMAIL__TLS": "none",
+            "TAPEWATCH_NOTIFY__EMAIL__SENDER": "tapewatch@example.org",
+            "TAPEWATCH_NOTIFY__EMAIL__RECIPIENTS": '["desk@example.org"]',
+        }
+        self._producer: Producer | None = None
+        self._times: dict[str, list[float]] = {}
+        self._late: list[tuple[str, float, float]] = []
+
+    def feed(self, seconds: float, tape: Iterable[Message] | None = None, rate: float = RATE) -> None:
+        """Begin to write a tape (else the market's) that lasts so long, once the bridges have their partitions."""
+        wait_until(lambda: len(self.cluster.heads()) == 2, 180, "the bridges to take their partitions")
+        source = tape if tape is not None else messages(int(seconds * rate))
+        self._producer = Producer(self.cluster, source, rate)
+        self._producer.start()
+
+    @property
+    def feeding(self) -> bool:
+        """Whether there is more to come."""
+        return self._producer is not None and self._producer.is_alive()
+
+    def hit(self, fault: Fault, outage_s: float) -> None:
+        """Let it go wrong, and wait until the tape moves again."""
+        fault.act(self.cluster, self.chance, outage_s)
+        self.recovers(fault.name, fault.bound_s)
+
+    def recovers(self, name: str, bound_s: float) -> None:
+        """Wait until every partition's state is where its log ends now; later than the bound is told at the end."""
+        goal = self.cluster.ends()
+        taken = wait_until(lambda: reached(self.cluster, goal), 180, f"the tape to move after {name}")
+        self._times.setdefault(name, []).append(round(taken, 2))
+        if taken > bound_s:
+            self._late.append((name, taken, bound_s))
+
+    def finish(self, *, ledger_whole: bool = True, patience_s: float = 180) -> None:
+        """Wait for the end of the tape, and compare everything."""
+        assert self._producer is not None
+        self._producer.join()
+        if self._producer.failed is not None:
+            raise self._producer.failed
+        self.cluster.supervise()
+        cluster = self.cluster
+        took = wait_until(lambda: cluster.committed() == cluster.ends(), patience_s, "the end of the tape")
+        self.measured |= {"recovery s": self._times, "end of the tape after s": round(took, 2)}
+        self.measured |= compare(cluster, self.rules, ledger_whole=ledger_whole)
+        assert self._late == [], "recovered too late"
+
+    def refused(self) -> float:
+        """Commits that the state refused so far, as the processes' figures say."""
+        worker = self.cluster.figure("tapewatch_commits_refused_total", "worker", "bridge-1", "bridge-2")
+        return worker + self.cluster.figure("tapewatch_claims_refused_total", "bridge-1", "bridge-2")
+
+
+@contextmanager
+def running(name: str, folder: Path, record: Record) -> Iterator[Run]:
+    """A run, and at its end, however it ends, what it measured."""
+    box, began = Mailbox(), time.monotonic()
+    with MailServer(box) as mail:
+        cluster = Cluster(folder)
+        run = Run(name, folder, cluster, box, mail.port)
+        try:
+            yield run
+            run.measured["passed"] = True
+        finally:
+            run.measured["took s"] = math.ceil(time.monotonic() - began)
+            for key, value in run.measured.items():
+                record(key, value)
+            _keep(name, run.measured)
+            cluster.close()
+
+
+def _keep(name: str, measured: dict[str, object]) -> None:
+    if RESULTS:
+        path = Path(RESULTS)
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(known | {name: measured}, indent=1) + "\n")
+
+
+def reached(cluster: Cluster, goal: list[int]) -> bool:
+    """Whether every partition's state is there."""
+    heads = cluster.heads()
+    return len(heads) == len(goal) and all(head.next >= g for head, g in zip(heads, goal, strict=True))

@@ -1,0 +1,55 @@
+"""Rows of the table on processes and servers that are killed, stopped, restarted and emptied, again and again."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.faults import faults as f
+from tests.faults.run import LONG, Record, running
+
+pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
+
+
+class Row(NamedTuple):
+    """So many times a fault, with an outage of so long, while a tape of so long flows. `keeps`: the ledger of notices
+    outlives it. `fences`: commits have to be refused meanwhile."""
+
+    name: str
+    fault: f.Fault
+    times: int
+    outage_s: float
+    seconds: float
+    keeps: bool = True
+    fences: bool = False
+
+
+ROWS = (
+    Row("worker child", f.WORKER_CHILD, 20, 0, 60),
+    Row("worker parent", f.WORKER, 5, 0, 60),
+    Row("bridge", f.BRIDGE, 10, 0, 100),
+    Row("kafka down 30 s", f.KAFKA, 1, 30, 60),
+    Row("queue restarted", f.QUEUE_RESTARTED, 5, 1, 60),
+    Row("queue emptied", f.QUEUE_FLUSHED, 5, 0, 60),
+    Row("state killed", f.STATE_KILLED, 3, 1, 60),
+    Row("state 5 s old", f.STATE_OLD, 3, 5, 60, keeps=False),
+    Row("state emptied", f.STATE_FLUSHED, 2, 0, 60, keeps=False),
+    Row("bridge removed and added", f.BRIDGE_AWAY, 10 if LONG else 5, 10, 120),
+    Row("bridge stopped", f.BRIDGE_PAUSED, 1, 60, 120, fences=True),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name.replace(" ", "-") for row in ROWS])
+def test_nothing_is_lost_or_invented(row: Row, tmp_path: Path, record_property: Record) -> None:
+    with running(row.name, tmp_path, record_property) as run:
+        run.cluster.begin(run.environment)
+        run.feed(300 if LONG else row.seconds)
+        for _ in range(row.times):
+            time.sleep(run.chance.uniform(1, 3))
+            run.hit(row.fault, row.outage_s)
+            run.measured["under load"] = run.feeding
+        fenced = run.refused()
+        run.finish(ledger_whole=row.keeps)
+        run.measured["commits refused"] = fenced
+        assert not row.fences or fenced > 0

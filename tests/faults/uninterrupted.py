@@ -1,0 +1,49 @@
+"""What one process finds in a finished tape, partition by partition, without a fault: the product's own code."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tapewatch.detection.engine import Engine
+from tapewatch.model.alerts import Alert
+from tapewatch.runtime.cluster.detection import EngineDetection
+from tapewatch.runtime.cluster.judging import codec_of
+from tapewatch.runtime.cluster.protocol.ports import ShardId
+from tapewatch.runtime.config.detect import BridgeSection
+from tapewatch.runtime.config.rules import load_rules_file
+from tapewatch.runtime.embedded import load_calibration
+from tapewatch.tape.codec import JsonDecoder
+from tapewatch.tape.port import RawBatch
+
+
+def bare(alert: Alert) -> Alert:
+    """Without when it was found and where it stands in this log."""
+    return msgspec.structs.replace(alert, timestamp_detection=None, offset=0)
+
+
+@dataclass
+class Uninterrupted:
+    """Alert revisions by the id that consumers drop repeats by, and fates of one partition after another."""
+
+    rules: Path
+    alerts: dict[str, Alert] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rules, self._calibration = load_rules_file(self.rules).rules, load_calibration(None)
+
+    def feed(self, batches: Sequence[RawBatch]) -> "Counter[str]":
+        """A partition's whole log; returns the fates of its records."""
+        decoder = JsonDecoder(codec_of(BridgeSection(), ""))
+        detection = EngineDetection(ShardId("t", "", 0), Engine(self._rules, self._calibration), decoder, lambda: 0)
+        fates: Counter[str] = Counter()
+        for raw in batches:
+            judged = detection.judge(raw)
+            fates.update({fate.name.lower(): count for fate, count in judged.fates.items()})
+            for entry in judged.outbox:
+                if entry.kind == "alert":
+                    alert = msgspec.json.decode(entry.payload, type=Alert)
+                    self.alerts[f"{alert.alert_id}:{alert.revision}"] = bare(alert)
+        return fates
