@@ -37,8 +37,12 @@ PARTS = {
     "index": ["index"],
     "notify": ["notify"],
     "api": ["api"],
+    "beat-1": ["beat"],
+    "beat-2": ["beat"],
+    "office": ["worker", "--queues", "office"],
 }
 """Our processes, by the names that the tests give them."""
+USUAL = ("bridge-1", "bridge-2", "worker", "index", "notify", "api")
 NO_MAIL = {"TAPEWATCH_NOTIFY__CONSOLE__ENABLED": "false"}
 
 
@@ -55,7 +59,7 @@ class Command:
     def start(self) -> None:
         with self.log.open("ab") as out:
             environment = {**os.environ, **self._environment}
-            command = [sys.executable, "-c", self._main, *PARTS.get(self.name, [self.name])]
+            command = [sys.executable, "-c", self._main, *PARTS[self.name]]
             self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
 
     def kill(self) -> None:
@@ -111,7 +115,7 @@ class Cluster:
         self,
         environment: Mapping[str, str],
         *,
-        names: Sequence[str] = tuple(PARTS),
+        names: Sequence[str] = USUAL,
         own: Mapping[str, Mapping[str, str]] | None = None,
         doomed: Sequence[str] = (),
     ) -> None:
@@ -140,6 +144,10 @@ class Cluster:
 
     def close(self) -> None:
         self._stack.close()
+
+    def lives(self, name: str) -> bool:
+        """Whether one of our processes has not ended."""
+        return self.commands[name].process.poll() is None
 
     def supervise(self) -> None:
         """Start again what has ended of our processes."""

@@ -1,0 +1,36 @@
+"""The relay dies after Kafka's acknowledgement and before the outbox is emptied: what it sent comes again, the same."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.doomed import MARK
+from tests.faults.run import LONG, Record, running
+from tests.faults.stack import wait_until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
+KILLS = 20
+BRIDGES = ("bridge-1", "bridge-2")
+
+
+def test_what_was_acknowledged_and_not_deleted_is_repeated_as_it_was_and_no_more(
+    tmp_path: Path, record_property: Record
+) -> None:
+    mark = tmp_path / "order"
+    with running("relay between ack and delete", tmp_path, record_property) as run:
+        run.cluster.begin({**run.environment, MARK: str(mark)}, doomed=BRIDGES)
+        run.feed(300 if LONG else 160)
+        for _ in range(KILLS):
+            time.sleep(run.chance.uniform(0.5, 2))
+            mark.touch()
+            wait_until(lambda: not mark.exists(), 60, "a relay to take the order")
+            wait_until(lambda: not all(map(run.cluster.lives, BRIDGES)), 10, "its process to be gone")
+            run.cluster.supervise()
+            run.recovers("relay killed", 15)
+        run.measured["under load"] = run.feeding
+        run.finish()
+        sent = [int(died.name.rpartition("-")[2]) for died in tmp_path.glob("died-*")]
+        run.measured |= {"kills": len(sent), "alerts that the killed had sent": sum(sent)}
+        assert len(sent) == KILLS
+        assert run.measured["repeats on the topic"] == sum(sent)
