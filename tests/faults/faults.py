@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.stack import Cluster
+from tests.faults.stack import Cluster, flush
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _queue_restarted(cluster: Cluster, chance: random.Random, outage_s: float) -
 
 
 def _queue_flushed(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
-    cluster.flush(cluster.queue)
+    flush(cluster.queue)
 
 
 def _state_killed(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
@@ -86,7 +86,7 @@ def _state_old(cluster: Cluster, chance: random.Random, outage_s: float) -> None
 
 
 def _state_flushed(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
-    cluster.flush(cluster.state)
+    flush(cluster.state)
 
 
 def _elasticsearch(cluster: Cluster, chance: random.Random, outage_s: float) -> None:

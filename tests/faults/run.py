@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.faults.compare import compare
 from tests.faults.faults import Fault
 from tests.faults.rules import write_rules
-from tests.faults.stack import Cluster, wait_until
+from tests.faults.stack import Cluster, Servers, wait_until
 from tests.faults.tapes import Message, Producer, messages
 from tests.integration.notify_servers import Mailbox, MailServer
 
@@ -93,11 +93,11 @@ class Run:
 
 
 @contextmanager
-def running(name: str, folder: Path, record: Record) -> Iterator[Run]:
+def running(name: str, folder: Path, servers: Servers, record: Record) -> Iterator[Run]:
     """A run, and at its end, however it ends, what it measured."""
     box, began = Mailbox(), time.monotonic()
     with MailServer(box) as mail:
-        cluster = Cluster(folder)
+        cluster = Cluster(folder, servers)
         run = Run(name, folder, cluster, box, mail.port)
         try:
             yield run

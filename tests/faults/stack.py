@@ -5,14 +5,16 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any  # Elasticsearch's JSON
 
 import httpx
 import psutil
 import redis as redis_client
+from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tapewatch.model.errors import RetryableError
@@ -58,7 +60,8 @@ class Command:
 
     def start(self) -> None:
         with self.log.open("ab") as out:
-            environment = {**os.environ, **self._environment}
+            keep = {"PYTHONDONTWRITEBYTECODE": ""}  # as for a user: a start does not compile every module again
+            environment = {**os.environ, **keep, **self._environment}
             command = [sys.executable, "-c", self._main, *PARTS[self.name]]
             self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
 
@@ -88,24 +91,53 @@ class Command:
             raise
 
 
-class Cluster:
-    """Kafka, two Redis servers and Elasticsearch; `begin` starts our processes on them."""
+@dataclass(frozen=True)
+class Servers:
+    """Kafka, the Redis of the state and that of the queue, and Elasticsearch: started once for all runs."""
 
-    def __init__(self, folder: Path) -> None:
+    kafka: Running
+    state: Running
+    queue: Running
+    elasticsearch: Running
+
+    def clean(self) -> None:
+        """As at the first start, whatever the run before left behind."""
+        for server in (self.kafka, self.state, self.queue, self.elasticsearch):
+            if not server.alive:
+                server.restart()
+        admin = AdminClient({"bootstrap.servers": self.kafka.address})
+        known = [name for name in admin.list_topics(timeout=30).topics if not name.startswith("__")]
+        for done in admin.delete_topics(known).values() if known else ():
+            done.result(30)
+        wait_until(lambda: not admin.list_topics(timeout=30).topics.keys() & set(known), 60, "topics to be gone")
+        flush(self.state)
+        flush(self.queue)
+        with httpx.Client(base_url=self.elasticsearch.address, timeout=60, trust_env=False) as client:
+            for index in client.get("/_cat/indices?format=json").raise_for_status().json():
+                client.delete(f"/{index['index']}").raise_for_status()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Servers]:
+    """The servers, with their files in the folder."""
+    with (
+        kafka.start(folder / "kafka") as broker,
+        redis.start(folder / "state", name="state") as state,
+        redis.start(folder / "queue", durable=False, name="queue") as queue,
+        elasticsearch.start(folder / "elasticsearch") as search,
+    ):
+        yield Servers(broker, state, queue, search)
+
+
+class Cluster:
+    """Clean servers; `begin` starts our processes on them, `close` ends those."""
+
+    def __init__(self, folder: Path, servers: Servers) -> None:
         self._stack, self._folder = ExitStack(), folder
         self.commands: dict[str, Command] = {}
-        try:
-            self._start(folder)
-        except BaseException:
-            self._stack.close()
-            raise
-
-    def _start(self, folder: Path) -> None:
-        up = self._stack.enter_context
-        self.kafka = up(kafka.start(folder / "kafka"))
-        self.state = up(redis.start(folder / "state", name="state"))
-        self.queue = up(redis.start(folder / "queue", durable=False, name="queue"))
-        self.elasticsearch = up(elasticsearch.start(folder / "elasticsearch"))
+        self.kafka, self.state, self.queue = servers.kafka, servers.state, servers.queue
+        self.elasticsearch = servers.elasticsearch
+        servers.clean()
         self.topic = f"t-{uuid.uuid4().hex[:8]}"
         self.settings = KafkaSettings(self.kafka.address)
         KafkaTopics(self.settings).ensure([TopicSpec(self.topic, PARTITIONS), *our_topics((), PARTITIONS)])
@@ -181,12 +213,6 @@ class Cluster:
         client.close()
         return [head for head, _ in (f for f in found if f is not None)]
 
-    def flush(self, server: Running) -> None:
-        """FLUSHALL."""
-        client: Any = redis_client.Redis.from_url(server.address)
-        client.flushall()
-        client.close()
-
     def log(self, topic: str, partition: int) -> list[RawBatch]:
         """All of a partition."""
         tape = KafkaTape(self.settings, topic, partition)
@@ -221,6 +247,13 @@ class Cluster:
             body["search_after"] = hits[-1]["sort"]
         client.close()
         return found
+
+
+def flush(server: Running) -> None:
+    """FLUSHALL."""
+    client: Any = redis_client.Redis.from_url(server.address)
+    client.flushall()
+    client.close()
 
 
 def wait_until(ready: Callable[[], bool], timeout_s: float, what: str) -> float:

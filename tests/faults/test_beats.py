@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.faults.run import Record, Run, running
-from tests.faults.stack import wait_until
+from tests.faults.stack import Servers, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 PATIENCE_S = 240.0  # the other scheduler may wait a minute for the lock of the dead one
@@ -34,8 +34,8 @@ def settings(run: Run, at: datetime) -> dict[str, str]:
     return {**mail, "TAPEWATCH_REPORTS__RECIPIENTS": recipients, **schedule}
 
 
-def test_two_beats_give_one_report_a_day(tmp_path: Path, record_property: Record) -> None:
-    with running("two beats", tmp_path, record_property) as run:
+def test_two_beats_give_one_report_a_day(servers: Servers, tmp_path: Path, record_property: Record) -> None:
+    with running("two beats", tmp_path, servers, record_property) as run:
         at = datetime.now(UTC) + timedelta(seconds=150)
         run.cluster.begin(settings(run, at), names=("beat-1", "beat-2", "office", "index"))
         wait_until(lambda: len(tasks(run)) == 2, PATIENCE_S, "the reports of the two days before")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.run import Record, running
+from tests.faults.stack import Servers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 
@@ -23,8 +24,10 @@ def chosen(chance: random.Random) -> list[Fault]:
     return found
 
 
-def test_nothing_is_lost_or_invented_through_faults_of_every_kind(tmp_path: Path, record_property: Record) -> None:
-    with running("combined", tmp_path, record_property) as run:
+def test_nothing_is_lost_or_invented_through_faults_of_every_kind(
+    servers: Servers, tmp_path: Path, record_property: Record
+) -> None:
+    with running("combined", tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
         run.feed(SECONDS, rate=120_000 / SECONDS)
         for fault in chosen(run.chance):

@@ -10,7 +10,7 @@ import pytest
 
 from tapewatch.tape.kafka_names import ALERTS
 from tests.faults.run import LONG, RATE, Record, running
-from tests.faults.stack import PARTITIONS, Cluster, wait_until
+from tests.faults.stack import PARTITIONS, Cluster, Servers, wait_until
 from tests.integration.cluster.faulty import FaultyElastic
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
@@ -44,8 +44,10 @@ def p99s(when: np.ndarray, taken: np.ndarray, begin: float, end: float) -> list[
     return [round(float(np.percentile(part, 99)), 1) for part in parts]
 
 
-def test_alerting_does_not_notice_and_all_is_caught_up(tmp_path: Path, record_property: Record) -> None:
-    with running("Elasticsearch down", tmp_path, record_property) as run:
+def test_alerting_does_not_notice_and_all_is_caught_up(
+    servers: Servers, tmp_path: Path, record_property: Record
+) -> None:
+    with running("Elasticsearch down", tmp_path, servers, record_property) as run:
         cluster = run.cluster
         with FaultyElastic(cluster.elasticsearch.address) as proxy:
             own = {name: {"TAPEWATCH_ELASTICSEARCH__URLS": proxy.address} for name in SINKS}

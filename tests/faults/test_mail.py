@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.run import LONG, Record, running
-from tests.faults.stack import wait_until
+from tests.faults.stack import Servers, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 DEATHS = 20
 
 
-def test_each_notice_is_one_mail_or_a_counted_repeat(tmp_path: Path, record_property: Record) -> None:
-    with running("mail dies after DATA", tmp_path, record_property) as run:
+def test_each_notice_is_one_mail_or_a_counted_repeat(servers: Servers, tmp_path: Path, record_property: Record) -> None:
+    with running("mail dies after DATA", tmp_path, servers, record_property) as run:
         run.box.drop_after_data = True
         run.cluster.begin(run.environment)
         run.feed(300 if LONG else 60)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.memory import Watch, middle, slope_bound
 from tests.faults.run import LONG, Record, running
-from tests.faults.stack import USUAL
+from tests.faults.stack import USUAL, Servers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 SETTLE_S, STOPPED_S = 60.0, 600.0 if LONG else 120.0
@@ -16,8 +16,8 @@ OTHERS = tuple(name for name in USUAL if name != "worker")
 GROWTH, SLOPE_MB_H = 0.10, 8.0
 
 
-def test_without_workers_nothing_grows(tmp_path: Path, record_property: Record) -> None:
-    with running("workers stopped", tmp_path, record_property) as run:
+def test_without_workers_nothing_grows(servers: Servers, tmp_path: Path, record_property: Record) -> None:
+    with running("workers stopped", tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
         run.feed(SETTLE_S + STOPPED_S)
         watch = Watch(run.cluster, OTHERS)
@@ -42,8 +42,8 @@ def test_without_workers_nothing_grows(tmp_path: Path, record_property: Record) 
         assert {name: value for name, value in grown.items() if value > GROWTH} == {}
 
 
-def test_memory_does_not_grow_with_time(tmp_path: Path, record_property: Record) -> None:
-    with running("soak", tmp_path, record_property) as run:
+def test_memory_does_not_grow_with_time(servers: Servers, tmp_path: Path, record_property: Record) -> None:
+    with running("soak", tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
         run.feed(WARM_S + SOAK_S)
         watch = Watch(run.cluster, USUAL)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults import faults as f
 from tests.faults.run import LONG, Record, running
+from tests.faults.stack import Servers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 
@@ -41,8 +42,8 @@ ROWS = (
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name.replace(" ", "-") for row in ROWS])
-def test_nothing_is_lost_or_invented(row: Row, tmp_path: Path, record_property: Record) -> None:
-    with running(row.name, tmp_path, record_property) as run:
+def test_nothing_is_lost_or_invented(row: Row, servers: Servers, tmp_path: Path, record_property: Record) -> None:
+    with running(row.name, tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
         run.feed(300 if LONG else row.seconds)
         for _ in range(row.times):

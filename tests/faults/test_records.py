@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 
 from tests.faults.run import LONG, RATE, Record, running
+from tests.faults.stack import Servers
 from tests.faults.tapes import Damage, damaged, messages
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 
 
 def test_exactly_the_bad_records_are_dead_letters_and_the_late_and_future_are_counted_as_such(
-    tmp_path: Path, record_property: Record
+    servers: Servers, tmp_path: Path, record_property: Record
 ) -> None:
     seconds, damage = 300 if LONG else 60, Damage()
-    with running("bad records", tmp_path, record_property) as run:
+    with running("bad records", tmp_path, servers, record_property) as run:
         tape = damaged(list(messages(int(seconds * RATE))), damage, run.chance)
         run.cluster.begin(run.environment, doomed=("worker",))
         run.feed(seconds, tape)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.doomed import MARK
 from tests.faults.run import LONG, Record, running
-from tests.faults.stack import wait_until
+from tests.faults.stack import Servers, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 KILLS = 20
@@ -15,10 +15,10 @@ BRIDGES = ("bridge-1", "bridge-2")
 
 
 def test_what_was_acknowledged_and_not_deleted_is_repeated_as_it_was_and_no_more(
-    tmp_path: Path, record_property: Record
+    servers: Servers, tmp_path: Path, record_property: Record
 ) -> None:
     mark = tmp_path / "order"
-    with running("relay between ack and delete", tmp_path, record_property) as run:
+    with running("relay between ack and delete", tmp_path, servers, record_property) as run:
         run.cluster.begin({**run.environment, MARK: str(mark)}, doomed=BRIDGES)
         run.feed(300 if LONG else 160)
         for _ in range(KILLS):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.compare import published
 from tests.faults.run import LONG, Record, running
-from tests.faults.stack import wait_until
+from tests.faults.stack import Servers, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 CLIENTS, ROUNDS, ANSWER_S = 500, 3, 5.0
@@ -67,8 +67,10 @@ def answers(address: str) -> bool:
         return False
 
 
-def test_the_api_serves_on_when_five_hundred_streams_are_reset(tmp_path: Path, record_property: Record) -> None:
-    with running("500 streams reset", tmp_path, record_property) as run:
+def test_the_api_serves_on_when_five_hundred_streams_are_reset(
+    servers: Servers, tmp_path: Path, record_property: Record
+) -> None:
+    with running("500 streams reset", tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
         address = run.cluster.api
         wait_until(lambda: answers(address), 120, "the API")

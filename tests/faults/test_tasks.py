@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from tests.faults.run import LONG, SEED, Record, running
+from tests.faults.stack import Servers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 QUEUE = "detect"
@@ -73,8 +74,10 @@ def bridges_queue(address: str) -> str:
 
 
 @pytest.mark.parametrize("carry", [twice, lost, backwards])
-def test_tasks_may_come(carry: Callable[[Postman], None], tmp_path: Path, record_property: Record) -> None:
-    with running(f"tasks {carry.__name__}", tmp_path, record_property) as run:
+def test_tasks_may_come(
+    carry: Callable[[Postman], None], servers: Servers, tmp_path: Path, record_property: Record
+) -> None:
+    with running(f"tasks {carry.__name__}", tmp_path, servers, record_property) as run:
         address = run.cluster.queue.address
         own = {name: {"TAPEWATCH_QUEUE__URL": bridges_queue(address)} for name in ("bridge-1", "bridge-2")}
         post = Postman(address, carry)

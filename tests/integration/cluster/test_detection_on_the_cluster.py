@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import msgspec
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, market
@@ -24,6 +26,7 @@ from tapewatch.model.secret import Secret
 from tapewatch.model.signals import Signal
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running
+from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.runtime.config.settings import FeedSettings, RulesSettings
 from tapewatch.runtime.embedded import build_engine, make_pipeline, memory_sinks
 from tapewatch.runtime.feeds import open_feed
@@ -211,11 +214,19 @@ def test_celery_gives_what_embedded_mode_gives(
     cluster = make_cluster(partitions)
     fill(cluster, simulated())
     bridge = cluster.command(tmp_path / "bridge", "consume", "--set", "bridge.batch_ticks=2000")
-    worker = cluster.command(tmp_path / "worker", "worker", "--concurrency", str(workers))
+    port = free_port()
+    worker = cluster.command(tmp_path / "worker", "worker", "--concurrency", str(workers), "--ops-port", str(port))
     with running(bridge, worker):
         wait_for_the_end(cluster)
+        assert figure(port, "tapewatch_records_judged_total") == sum(records(cluster))
     expected, found = embedded(simulated()), published(cluster)
     assert {name: found.get(name) for name in expected} == expected
+
+
+def figure(port: int, family: str) -> float:
+    """The sum of a family's samples in a process's `/metrics`."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    return sum(s.value for found in text_string_to_metric_families(text) for s in found.samples if s.name == family)
 
 
 @pytest.mark.shared_data

@@ -18,6 +18,12 @@ from tapewatch.stores.redis import Client, RedisAttempts, RedisShardStore, conne
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
 
 
+def warm(settings: Settings) -> None:
+    """Compile, or load from the cache, what judging needs: about 0.8 s from the cache. Connects to nothing."""
+    Engine(load_rules(settings.rules).rules, load_calibration(settings.rules.calibration)).warm()
+    JsonDecoder(codec_of(settings.bridge, "")).warm_up()
+
+
 class Judging:
     """Makes engines and judges. Its kernels are compiled, and the scanner, when it has been made."""
 
@@ -29,8 +35,7 @@ class Judging:
         self.store = RedisShardStore(client, settings.state.prefix)
         self.attempts = RedisAttempts(client, settings.state.prefix)
         self.figures = JudgeFigures(registry, now_ns)
-        self.engine().warm()
-        JsonDecoder(codec_of(settings.bridge, "")).warm_up()
+        warm(settings)
 
     def engine(self) -> Engine:
         """A new engine of the rules of the settings, without state."""

@@ -5,11 +5,11 @@ import time
 from functools import lru_cache
 
 from celery import shared_task
-from celery.signals import worker_process_init
+from celery.signals import worker_init, worker_process_init
 
 from tapewatch.model.errors import InputError, RetryableError, TapewatchError
 from tapewatch.runtime.cluster.celery_app import DETECT_TASK, worker_settings
-from tapewatch.runtime.cluster.judging import Judging, connect_state
+from tapewatch.runtime.cluster.judging import Judging, connect_state, warm
 from tapewatch.runtime.cluster.payload import unpack
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import Task
@@ -23,6 +23,12 @@ def _judging() -> tuple[Judging, Judge]:
     settings = worker_settings()
     judging = Judging(settings, connect_state(settings.state), None, time.time_ns)
     return judging, judging.judge()
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _warm_once(**_: object) -> None:
+    """In the parent: the processes that it forks, at the start and for one that died, have the kernels from there."""
+    warm(worker_settings())
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery has no types

@@ -31,7 +31,7 @@ def worker(
       tapewatch worker --concurrency 4
       tapewatch worker --queues office
     """
-    from tapewatch.runtime.cluster.processes import run_worker
+    from tapewatch.runtime.cluster.worker_process import run_worker
     from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.config.show import secrets_in
     from tapewatch.runtime.logging import configure_logging

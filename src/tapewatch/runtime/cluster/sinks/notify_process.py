@@ -1,6 +1,7 @@
 """The process of `tapewatch notify`."""
 
 import logging
+from collections.abc import Callable
 from threading import Event
 
 from prometheus_client import CollectorRegistry
@@ -13,7 +14,8 @@ from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.cluster.sinks.notifier import Deliveries, NoticeSink
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.stores.elasticsearch import BulkWriter, ElasticCaseStore, Refused
+from tapewatch.stores.elasticsearch import BulkWriter, ElasticCaseStore, Refused, ensure_indices
+from tapewatch.stores.elasticsearch.indices import SILENCES
 from tapewatch.stores.redis.client import connect
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import ALERTS
@@ -27,9 +29,10 @@ _LOOK_S = 5.0
 class KnownSilences:
     """The silences that people set by the API, as of the last look: while Elasticsearch is down, those known then."""
 
-    def __init__(self, cases: ElasticCaseStore) -> None:
+    def __init__(self, cases: ElasticCaseStore, prepare: Callable[[], None]) -> None:
+        """`prepare` makes the index of silences where nobody has yet: the notifier may be the first to ask for it."""
         self._cases, self._known = cases, tuple[Silence, ...]()
-        self._told = False
+        self._prepare, self._told, self._prepared = prepare, False, False
 
     def __call__(self) -> tuple[Silence, ...]:
         return self._known
@@ -43,6 +46,9 @@ class KnownSilences:
     def look(self) -> None:
         """Look once."""
         try:
+            if not self._prepared:
+                self._prepare()
+                self._prepared = True
             self._known = tuple(self._cases.silences())
             self._told = False
         except RetryableError as error:
@@ -61,8 +67,12 @@ def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALE
     client = connect(state.address, cluster=state.cluster, timeout_s=state.timeout_s)
     group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-notify"), [topic], GROUP)
     elastic = elastic_client(settings.elasticsearch)
+    wanted = settings.elasticsearch
     silences = KnownSilences(
-        ElasticCaseStore(elastic, BulkWriter(elastic, _refuse), prefix=settings.elasticsearch.prefix)
+        ElasticCaseStore(elastic, BulkWriter(elastic, _refuse), prefix=wanted.prefix),
+        lambda: ensure_indices(
+            elastic, wanted.prefix, replicas=wanted.replicas, refresh=wanted.refresh, only=(SILENCES,)
+        ),
     )
     sink = NoticeSink(
         group, client, settings.notify, prefix=state.prefix, keep_days=settings.stores.record_days, silences=silences
