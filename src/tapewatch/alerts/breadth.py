@@ -41,19 +41,30 @@ class Merger:
         """All minutes up to this one are over."""
         return min(self._through.values())
 
+    @property
+    def through(self) -> dict[str, int]:
+        """How far each source is; `NEVER_NS` where it has said nothing yet."""
+        return dict(self._through)
+
+    @property
+    def open_groups(self) -> int:
+        """How many markets are in a group now."""
+        return len(self._open)
+
     def take(self, record: ShardMinutes) -> MarketFindings:
         """What follows from one more record: minutes that are over with a symbol past its threshold, and revisions of
         groups, in the order of time. GiveUpError for a source that is none of these."""
         known_ns = self._through.get(record.source)
         if known_ns is None:
             raise GiveUpError(f"a breadth record of {record.source!r}, which is none of {sorted(self._through)}")
+        before_ns = self.through_ns
         for minute in record.minutes:
             if minute.end_ns > known_ns:
                 key = (minute.end_ns, minute.market)
                 known = self._pending.get(key)
                 self._pending[key] = minute if known is None else merged(known, minute)
         self._through[record.source] = max(known_ns, record.through_ns)
-        return self._finish()
+        return self._finish(before_ns)
 
     def save(self) -> bytes:
         """The state as bytes, for `load`."""
@@ -71,12 +82,14 @@ class Merger:
         self._pending = {(m.end_ns, m.market): m for m in state.pending}
         self._open = {g.market: g for g in state.groups}
 
-    def _finish(self) -> MarketFindings:
+    def _finish(self, before_ns: int) -> MarketFindings:
         done_ns = self.through_ns
-        found = MarketFindings([], [])
+        found = MarketFindings([], [], done_ns if done_ns > before_ns else 0, {})
         for key in sorted(k for k in self._pending if k[0] <= done_ns):
             minute = self._pending.pop(key)
             found.groups.extend(self._expired(minute.end_ns - 1, [minute.market]))
+            if minute.end_ns == done_ns:
+                found.active[minute.market] = minute.active
             if not minute.past:
                 continue
             found.minutes.append(minute)
@@ -94,6 +107,11 @@ class Merger:
             if group is not None and group.until_ns <= now_ns:
                 del self._open[market]
                 yield close_group(group)
+
+
+def sources_in(saved: bytes) -> set[str]:
+    """Of whose records the state is that `save` gave."""
+    return set(msgspec.msgpack.decode(saved, type=MergerState).through)
 
 
 def merged(one: MarketMinute, other: MarketMinute) -> MarketMinute:

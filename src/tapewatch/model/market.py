@@ -104,7 +104,13 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
 
 class MarketFindings(msgspec.Struct, frozen=True):
     """What a merger of breadth records found, and a store of groups keeps: revisions of groups, and the minutes in
-    which a symbol was past its threshold; both in the order of time."""
+    which a symbol was past its threshold; both in the order of time.
+
+    `through_ns`: all minutes up to this one are over now; 0 where none has come to its end. `active`: symbols with a
+    tick in its last five minutes, by market, as far as shards tell of minutes in which none was past its threshold.
+    """
 
     groups: list[Group] = []
     minutes: list[MarketMinute] = []
+    through_ns: int = 0
+    active: dict[str, int] = {}

@@ -34,7 +34,6 @@ from tapewatch.stores.port import (
 
 QUEUED = 2
 DRAIN = 1000
-NOTHING = MarketFindings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +197,8 @@ class Pipeline:
             return done.rows, []
         found = self._merger.take(ShardMinutes(self._shard, minutes.through_ns, minutes.messages(only_past=True)))
         rows = [*done.rows, StateRow(MERGER, self._merger.save())]
-        return rows, [OutboxEntry("market", "*", msgspec.json.encode(found))] if found != NOTHING else []
+        telling = found.groups or found.minutes
+        return rows, [OutboxEntry("market", "*", msgspec.json.encode(found))] if telling else []
 
     def _count(self, batch: FeedBatch, fates: dict[Fate, int]) -> None:
         progress = self.progress

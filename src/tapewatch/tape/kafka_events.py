@@ -67,4 +67,6 @@ def _event_id(kind: EventKind, found: _Named) -> str:
         return f"{found.source}:{found.offset}"
     if kind == "audit":
         return f"{found.subject}:{found.at_ns}"
+    if kind == "market":
+        return f"market:{found.through_ns}"
     return f"{found.source}:{found.through_ns}"

@@ -5,6 +5,7 @@ SIGNALS = "alerts"
 ALERTS = "anomaly_alerts"
 DEAD_LETTERS = "dead_letters"
 BREADTH = "breadth"
+GROUPS = "groups"
 SNAPSHOTS = "tapewatch.snapshots"
 AUDIT = "tapewatch.audit"
 

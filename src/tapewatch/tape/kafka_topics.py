@@ -1,5 +1,6 @@
 """Topics: made once with what the protocol needs, checked ever after."""
 
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -12,7 +13,17 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.tape.kafka_errors import as_ours, reported
-from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, DEAD_LETTERS, PARTITIONS, PRICES, SIGNALS, SNAPSHOTS
+from tapewatch.tape.kafka_names import (
+    ALERTS,
+    AUDIT,
+    BREADTH,
+    DEAD_LETTERS,
+    GROUPS,
+    PARTITIONS,
+    PRICES,
+    SIGNALS,
+    SNAPSHOTS,
+)
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 T = TypeVar("T")
@@ -20,6 +31,9 @@ _LATE_S = 5.0
 _DAY_MS = 24 * 3600 * 1000
 _STAMPED = "message.timestamp.type"
 _VISIBLE_S, _LOOK_S = 60.0, 0.05
+_WIDE = 8 << 20
+PATTERN = "^"
+"""Begins a name that stands for every topic which matches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,7 @@ class TopicSpec:
     partitions: int
     retention_days: float | None = 7.0
     compacted: bool = False
+    message_bytes: int | None = None  # the largest message; None is the broker's default, as a rule 1 MB
 
     def config(self) -> dict[str, str]:
         """The broker stamps messages when it appends them: with the producers' times, a replay of old ticks would be
@@ -39,6 +54,8 @@ class TopicSpec:
             config |= {"segment.ms": "600000", "min.cleanable.dirty.ratio": "0.2"}
         else:
             config["retention.ms"] = "-1" if self.retention_days is None else str(int(self.retention_days * _DAY_MS))
+        if self.message_bytes is not None:
+            config["max.message.bytes"] = str(self.message_bytes)
         return config
 
 
@@ -61,7 +78,8 @@ def our_topics(
         TopicSpec(SIGNALS, partitions, 4 * retention_days),
         TopicSpec(ALERTS, partitions, 4 * retention_days),
         TopicSpec(DEAD_LETTERS, 1, 4 * retention_days),
-        TopicSpec(BREADTH, 1, retention_days),
+        TopicSpec(BREADTH, 1, retention_days, message_bytes=_WIDE),  # every symbol of a market may be in one minute
+        TopicSpec(GROUPS, 1, 4 * retention_days, message_bytes=_WIDE),
         TopicSpec(SNAPSHOTS, partitions, compacted=True),
         TopicSpec(AUDIT, 1, None),
     )
@@ -121,6 +139,16 @@ class KafkaTopics:
                     raise as_ours(error.args[0], f"looking up topic {name}") from error
         stamped = self._append_times(list(topics))
         return {n: TopicInfo(n, str(t.topic_id), len(t.partitions), stamped[n]) for n, t in topics.items()}
+
+    def matching(self, wanted: Sequence[str]) -> dict[str, TopicInfo]:
+        """The topics that exist of these names and patterns."""
+        names = {name for name in wanted if not name.startswith(PATTERN)}
+        patterns = [re.compile(name) for name in wanted if name.startswith(PATTERN)]
+        if patterns:
+            with reported(f"Kafka at {self._settings.bootstrap}"):
+                there = self._admin.list_topics(timeout=self._settings.timeout_s).topics
+            names |= {name for name in there if any(pattern.match(name) for pattern in patterns)}
+        return self.find(sorted(names))
 
     def _wait(self, answer: Future[T]) -> T:
         try:

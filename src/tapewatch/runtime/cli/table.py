@@ -30,6 +30,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("cluster", f"{_COMMANDS}.cluster", "Run the whole cluster on this machine, without containers.", RUN),
     Entry("consume", f"{_COMMANDS}.consume", "Read the tape from Kafka, have it judged, publish what is found.", RUN),
     Entry("worker", f"{_COMMANDS}.worker", "Judge batches that bridges put into the queue.", RUN),
+    Entry("merge", f"{_COMMANDS}.merge", "Find moves of whole markets across all bridges.", RUN),
     Entry("beat", f"{_COMMANDS}.beat", "Have due reports made by the clock, on the cluster.", RUN),
     Entry("archive", f"{_COMMANDS}.archive", "Keep the ticks of the tape in Parquet files.", RUN),
     Entry("index", f"{_COMMANDS}.index", "Bring alerts from Kafka into Elasticsearch.", RUN),

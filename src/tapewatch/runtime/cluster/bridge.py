@@ -1,20 +1,19 @@
-"""The bridge: owns partitions of the tape, has them judged, publishes what was found."""
+"""The bridge: owns partitions of a log, has them judged, publishes what was found."""
 
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from celery import Celery
-from prometheus_client import CollectorRegistry
 
 from tapewatch.model.errors import GiveUpError, RetryableError, TapewatchError
 from tapewatch.runtime.cluster.celery_app import make_app
-from tapewatch.runtime.cluster.detection import EngineRules, gap_entry
+from tapewatch.runtime.cluster.detection import gap_entry
 from tapewatch.runtime.cluster.executors import CeleryExecutor, InlineExecutor
 from tapewatch.runtime.cluster.group import GroupMember, Partitions
-from tapewatch.runtime.cluster.judging import Judging, connect_state
+from tapewatch.runtime.cluster.judging import Work, connect_state
 from tapewatch.runtime.cluster.kafka_ports import GroupOffsets, KafkaLog, KafkaOutbox
 from tapewatch.runtime.cluster.layout import Layout
 from tapewatch.runtime.cluster.protocol.driver import Limits, Ports, ShardDriver, Timing
@@ -24,7 +23,7 @@ from tapewatch.runtime.cluster.shard_runner import ShardRunner
 from tapewatch.runtime.cluster.snapshots import KafkaSnapshots
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.stores.redis import Moves, check_servers, connect, server_id
+from tapewatch.stores.redis import Client, Moves, check_servers, connect, server_id
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 
@@ -42,14 +41,23 @@ class Bridge:
     Raises GiveUpError where the servers of the state and the queue are not as they have to be.
     """
 
-    def __init__(self, settings: Settings, registry: CollectorRegistry, now_ns: Callable[[], int] = time.time_ns):
-        self._settings, self._now_ns = settings, now_ns
-        self._kafka = kafka_settings(settings.kafka, "tapewatch-bridge")
+    def __init__(
+        self,
+        settings: Settings,
+        make_work: Callable[[Client], Work],
+        topics: Sequence[str],
+        client_id: str = "tapewatch-bridge",
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`make_work` is called once the servers are known to be right: it may take a while. `topics`: names, and
+        patterns that begin with `^`."""
+        self._settings, self._wanted, self._now_ns = settings, topics, now_ns
+        self._kafka = kafka_settings(settings.kafka, client_id)
         self._client = connect_state(settings.state)
         inline = settings.bridge.executor == "inline"
         check_servers(self._client, None if inline else connect(settings.queue.address))
-        self._judging = Judging(settings, self._client, registry, now_ns)
-        self.store = self._judging.store
+        self._work = make_work(self._client)
+        self.store = self._work.store
         self._app: Celery | None = None if inline else make_app(settings)
         self._layout = Layout(self._kafka, settings.kafka, self._client, settings.state.prefix)
         self._layout.make()
@@ -97,9 +105,7 @@ class Bridge:
     # --- the group
 
     def _run_group(self, stop: threading.Event) -> None:
-        self._member = GroupMember(
-            self._kafka, self._settings.bridge, self._settings.kafka.topics, self._given, self._taken
-        )
+        self._member = GroupMember(self._kafka, self._settings.bridge, self._wanted, self._given, self._taken)
         try:
             while not stop.is_set():
                 self._member.poll()
@@ -163,11 +169,11 @@ class Bridge:
             offsets=GroupOffsets(self._member, tape, topic, partition),
             store=self.store,
             executor=self._executor(),
-            attempts=self._judging.attempts,
+            attempts=self._work.attempts,
             snapshots=KafkaSnapshots(self._kafka, self._snapshots, self._layout.snapshot_partition(partition)),
-            rules=EngineRules(self._judging.engine, self.store, self._now_ns),
+            rules=self._work.rules(),
             relay=relay,
-            server_id=lambda: server_id(self._client),
+            server_id=lambda: f"{server_id(self._client)} {self._work.stamp()}",
             incarnation=lambda: uuid.uuid4().hex,
             gap=lambda at, start, first: [gap_entry(at, start, first, self._now_ns())],
         )
@@ -176,7 +182,7 @@ class Bridge:
 
     def _executor(self) -> Executor:
         if self._app is None:
-            return InlineExecutor(self._judging.judge())
+            return InlineExecutor(self._work.judge())
         return CeleryExecutor(self._app, lambda: max(_MOST_QUEUED_A_SHARD * len(self.runners), 16))
 
     # --- what was found

@@ -9,7 +9,7 @@ from tapewatch.detection.breadth_buffer import MINUTE_KEY
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.state import row_keys
 from tapewatch.model.alerts import AuditEntry
-from tapewatch.model.market import ShardMinutes
+from tapewatch.model.market import MarketMinute, ShardMinutes
 from tapewatch.model.ticks import Fate, FeedBatch, Kind
 from tapewatch.model.times import format_rfc3339
 from tapewatch.runtime.cluster.protocol.ports import Judged, ShardId
@@ -21,6 +21,7 @@ from tapewatch.tape.kafka_dead import DeadMessage
 from tapewatch.tape.port import RawBatch
 
 _MS_NS = 1_000_000
+_SAID = 2_000  # minutes and symbols in a message: some 200 kB
 
 
 class EngineDetection:
@@ -57,8 +58,8 @@ class EngineDetection:
         minutes = outcome.minutes
         if minutes.through_ns > self._told_ns:  # once more after a load: who merges them drops what it has
             self._told_ns = minutes.through_ns
-            said = ShardMinutes(self._shard.name, minutes.through_ns, minutes.messages())
-            outbox.append(OutboxEntry("breadth", "*", msgspec.json.encode(said)))
+            said = split_minutes(self._shard.name, minutes.through_ns, minutes.messages())
+            outbox += [OutboxEntry("breadth", "*", msgspec.json.encode(part)) for part in said]
         return Judged([StateRow(key, data) for key, data in self._engine.changed_rows()], outbox, fates)
 
     def _decoded(self, raw: RawBatch) -> FeedBatch:
@@ -66,6 +67,20 @@ class EngineDetection:
         if self._read is None or self._read[0] is not raw:
             self._read = (raw, self._decoder.decode(raw))
         return self._read[1]
+
+
+def split_minutes(source: str, through_ns: int, minutes: Sequence[MarketMinute]) -> list[ShardMinutes]:
+    """What a shard says of its minutes, in the order of time, in messages that a broker takes; a minute is in one."""
+    found: list[ShardMinutes] = []
+    part: list[MarketMinute] = []
+    size = 0
+    for minute in minutes:
+        if size >= _SAID and minute.end_ns != part[-1].end_ns:
+            found.append(ShardMinutes(source, part[-1].end_ns, part))
+            part, size = [], 0
+        part.append(minute)
+        size += 1 + len(minute.past)
+    return [*found, ShardMinutes(source, through_ns, part)]
 
 
 class EngineRules:

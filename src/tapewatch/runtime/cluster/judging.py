@@ -1,15 +1,16 @@
 """What judges, put together from the settings: the same for the bridge's own process and for every worker."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from tapewatch.detection.calendars import venue_info
 from tapewatch.detection.engine import Engine
-from tapewatch.runtime.cluster.detection import EngineDetection, all_dead
+from tapewatch.runtime.cluster.detection import EngineDetection, EngineRules, all_dead
 from tapewatch.runtime.cluster.figures import JudgeFigures
 from tapewatch.runtime.cluster.protocol.judge import Judge
-from tapewatch.runtime.cluster.protocol.ports import Detection, ShardId
+from tapewatch.runtime.cluster.protocol.ports import Detection, Rules, ShardId
 from tapewatch.runtime.config.detect import BridgeSection, StateSection
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import Settings
@@ -24,8 +25,29 @@ def warm(settings: Settings) -> None:
     JsonDecoder(codec_of(settings.bridge, "")).warm_up()
 
 
+class Work(Protocol):
+    """What a bridge has done with the partitions that it owns."""
+
+    store: RedisShardStore
+    attempts: RedisAttempts
+
+    def judge(self) -> Judge:
+        """A judge, for one thread."""
+        ...
+
+    def rules(self) -> Rules:
+        """What the state of a shard has to belong to."""
+        ...
+
+    def stamp(self) -> str:
+        """Another one as soon as the rules are others: the shard is then claimed again. Asked every second, by the
+        thread of the shard. May raise RetryableError."""
+        ...
+
+
 class Judging:
-    """Makes engines and judges. Its kernels are compiled, and the scanner, when it has been made."""
+    """Ticks judged by the engine: makes engines and judges. Its kernels are compiled, and the scanner, when it has been
+    made."""
 
     def __init__(
         self, settings: Settings, client: Client, registry: CollectorRegistry | None, now_ns: Callable[[], int]
@@ -44,6 +66,14 @@ class Judging:
     def judge(self) -> Judge:
         """A judge, for one thread."""
         return Judge(self.store, self.attempts, self._detection, all_dead, self.figures.committed, self.figures.refused)
+
+    def rules(self) -> Rules:
+        """The rules of the settings."""
+        return EngineRules(self.engine, self.store, self._now_ns)
+
+    def stamp(self) -> str:
+        """The same always: the settings are read once."""
+        return ""
 
     def _detection(self, shard: ShardId) -> Detection:
         return EngineDetection(shard, self.engine(), JsonDecoder(codec_of(self._bridge, shard.topic)), self._now_ns)

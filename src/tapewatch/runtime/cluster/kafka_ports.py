@@ -14,7 +14,7 @@ from tapewatch.stores.port import OutboxEntry, OutboxKind
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_dead import DeadMessage, send_dead
 from tapewatch.tape.kafka_events import event_headers
-from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, SIGNALS
+from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, GROUPS, SIGNALS
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.port import RawBatch
 
@@ -23,7 +23,7 @@ _TOPICS: dict[OutboxKind, str] = {
     "alert": ALERTS,
     "audit": AUDIT,
     "breadth": BREADTH,
-    "market": BREADTH,
+    "market": GROUPS,
 }
 _LEAST_WAIT_S = 0.001
 

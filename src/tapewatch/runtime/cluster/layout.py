@@ -5,9 +5,12 @@ from tapewatch.stores.redis import Client
 from tapewatch.stores.redis.client import answering
 from tapewatch.tape.kafka_names import SNAPSHOTS
 from tapewatch.tape.kafka_settings import KafkaSettings
-from tapewatch.tape.kafka_topics import KafkaTopics, check_topic, our_topics
+from tapewatch.tape.kafka_topics import PATTERN, KafkaTopics, check_topic, our_topics
 
-PATTERN = "^"
+
+def merger_group(bridges: str) -> str:
+    """The consumer group of the mergers of an installation, by that of its bridges."""
+    return f"{bridges}-merge"
 
 
 class Layout:

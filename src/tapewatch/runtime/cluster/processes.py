@@ -1,13 +1,17 @@
-"""The process of `tapewatch consume`."""
+"""The processes of `tapewatch consume` and `tapewatch merge`."""
 
+import time
 from threading import Event
 
 from prometheus_client import CollectorRegistry
 
 from tapewatch.runtime.cluster.bridge import Bridge
 from tapewatch.runtime.cluster.bridge_figures import BridgeFigures
+from tapewatch.runtime.cluster.judging import Judging
+from tapewatch.runtime.cluster.merger import make_merger
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
 from tapewatch.runtime.config.settings import Settings
+from tapewatch.stores.redis import Client
 
 
 def run_bridge(settings: Settings, stop: Event | None = None) -> None:
@@ -16,7 +20,25 @@ def run_bridge(settings: Settings, stop: Event | None = None) -> None:
     Raises what a person has to look at: GiveUpError, InputError.
     """
     registry = CollectorRegistry()
-    bridge = Bridge(settings, registry)
+
+    def judging(client: Client) -> Judging:
+        return Judging(settings, client, registry, time.time_ns)
+
+    run_shards(settings, Bridge(settings, judging, settings.kafka.topics), registry, stop)
+
+
+def run_merger(settings: Settings, stop: Event | None = None) -> None:
+    """Merge the minutes of all shards until SIGTERM or SIGINT. Any number may run: one of them has the partition.
+
+    Raises as `run_bridge`.
+    """
+    registry = CollectorRegistry()
+    bridge = make_merger(settings, registry)
+    run_shards(settings, bridge, registry, stop)
+
+
+def run_shards(settings: Settings, bridge: Bridge, registry: CollectorRegistry, stop: Event | None) -> None:
+    """Run the parts of a bridge, with its figures and its readiness."""
     registry.register(BridgeFigures(bridge))
     checks = {"group": bridge.check_group, "state": bridge.check_state}
     with OpsServer(settings.ops, registry, checks):

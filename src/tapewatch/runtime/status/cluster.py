@@ -11,6 +11,7 @@ from tapewatch.model.errors import TapewatchError
 from tapewatch.model.secret import Secret
 from tapewatch.runtime.cluster.celery_app import DETECT, make_app
 from tapewatch.runtime.cluster.elastic import elastic_client
+from tapewatch.runtime.cluster.layout import merger_group
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
@@ -22,6 +23,7 @@ from tapewatch.stores.port import ShardHead
 from tapewatch.stores.redis import RedisShardStore
 from tapewatch.stores.redis import connect as connect_redis
 from tapewatch.stores.redis.client import answering as redis_answering
+from tapewatch.tape.kafka_names import BREADTH
 
 T = TypeVar("T")
 KAFKA, STATE, QUEUE, ELASTICSEARCH = "Kafka", "Redis (state)", "Redis (queue)", "Elasticsearch"
@@ -72,12 +74,13 @@ class _Asked:
 
 def _tape(settings: Settings) -> tuple[list[ShardId], Ends, Owners, tuple[Group, ...]]:
     look = KafkaLook(replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S))
-    topics = look.topics(settings.kafka.topics)
+    topics = look.topics([*settings.kafka.topics, BREADTH])
     places = [ShardId(t.name, t.topic_id, p) for t in topics.values() for p in range(t.partitions)]
     ends = look.ends([(place.topic, place.partition) for place in places])
     bridges, owners = look.group(settings.bridge.group)
+    mergers, owner = look.group(merger_group(settings.bridge.group))
     sinks = [look.group(name)[0] for name in (settings.indexer.group, settings.archive.group)]
-    return places, ends, owners, (bridges, *sinks)
+    return places, ends, {**owners, **owner}, (bridges, mergers, *sinks)
 
 
 def _heads(settings: Settings, places: list[ShardId]) -> dict[str, tuple[ShardHead, int]]:

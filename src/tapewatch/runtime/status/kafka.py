@@ -25,8 +25,8 @@ class KafkaLook:
             self._admin = AdminClient(settings.common())
 
     def topics(self, names: Sequence[str]) -> dict[str, TopicInfo]:
-        """The topics among these that exist."""
-        return KafkaTopics(self._settings).find(names)
+        """The topics that exist of these names and patterns."""
+        return KafkaTopics(self._settings).matching(names)
 
     def ends(self, places: Sequence[tuple[str, int]]) -> Ends:
         """The end of each partition: its last offset + 1."""

@@ -13,6 +13,11 @@ _encode = msgspec.json.Encoder().encode
 _MOST_MINUTES = 100_000
 
 
+def minute_id(minute: MarketMinute) -> str:
+    """The document of a minute of a market."""
+    return f"{minute.market} {minute.end_ns}"
+
+
 class ElasticGroupStore:
     """A `GroupStore` on Elasticsearch. A document is found within the indices' refresh interval.
 
@@ -31,7 +36,7 @@ class ElasticGroupStore:
         writes = [
             Operation(
                 self._minutes,
-                f"{m.market} {m.end_ns}",
+                minute_id(m),
                 _encode({"market": m.market, "end_ns": m.end_ns, "minute": {"values": m}}),
                 create=True,
             )

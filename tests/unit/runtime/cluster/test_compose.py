@@ -23,7 +23,7 @@ from tapewatch.stores.elasticsearch.indices import _PROPERTIES
 ROOT = Path(__file__).parents[4]
 COMPOSE = ROOT / "compose.yaml"
 SERVERS = {"kafka", "redis-queue", "redis-state", "elasticsearch"}
-OURS = {"generator", "bridge", "worker", "office", "beat", "indexer", "archiver", "notifier", "api"}
+OURS = {"generator", "bridge", "worker", "merger", "office", "beat", "indexer", "archiver", "notifier", "api"}
 SECRETS = re.compile(r"\$\{(\w+):\?[^}]*\}")
 
 

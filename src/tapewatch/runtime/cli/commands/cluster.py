@@ -42,7 +42,7 @@ def cluster(
     """Run the whole cluster on this machine without containers, until told to stop (Ctrl-C, SIGTERM).
 
     Kafka, two Redis and Elasticsearch are plain processes, downloaded once from ordinary package registries; generator,
-    bridge, workers, beat, indexer, archiver, notifier and API run beside them. What dies is started again.
+    bridge, workers, merger, beat, indexer, archiver, notifier and API run beside them. What dies is started again.
 
     \b
     Examples:

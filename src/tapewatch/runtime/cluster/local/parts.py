@@ -49,6 +49,7 @@ def our_parts(workers: int) -> tuple[Part, ...]:
     return (
         Part("bridge", ("consume",)),
         *(Part(f"worker-{n}", ("worker",)) for n in range(1, workers + 1)),
+        Part("merger", ("merge",)),
         Part("office", ("worker", "--queues", "office"), searches=True),
         Part("beat", ("beat",), searches=True),
         Part("indexer", ("index",), searches=True),

@@ -27,7 +27,7 @@ MARKER = "tapewatch-cluster.json"
 """Stands in a folder that is ours to empty."""
 ENVIRONMENT = "environment.sh"
 _SERVERS_S = 900.0  # a first start downloads
-_ENDING = ("generator", "api", "beat", "bridge")  # first those that bring work, then the rest
+_ENDING = ("generator", "api", "beat", "bridge", "merger")  # first those that bring work, then the rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world of one shard. `server_id` changes when the server of the state has started anew; `incarnation` makes a
+    """The world of one shard. `server_id` changes when the server of the state has started anew, or when `rules` has
+    changed (the shard is then claimed again, and brought to them); `incarnation` makes a
     new name; `gap` makes what is published of offsets that the log no longer has."""
 
     log: Log

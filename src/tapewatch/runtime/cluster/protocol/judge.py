@@ -119,7 +119,12 @@ class Judge:
         """The state at `raw.start` with all rows that the batch needs."""
         name = task.shard.name
         memory = self._memories.get(name)
-        if memory is None or memory.incarnation != task.incarnation or memory.next > raw.start:
+        if (
+            memory is None
+            or memory.incarnation != task.incarnation
+            or memory.next > raw.start
+            or memory.detection.fingerprint != task.fingerprint  # what this process is set to may have changed
+        ):
             memory = _Memory(task.incarnation, -1, self._make(task.shard), set())
         if memory.detection.fingerprint != task.fingerprint:
             raise CommitRefusedError("fingerprint", task.fingerprint, memory.detection.fingerprint)

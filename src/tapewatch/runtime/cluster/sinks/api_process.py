@@ -98,7 +98,7 @@ class ClusterApi:
         self._dead = ElasticDeadLetterStore(self._client, writer, prefix=prefix)
         self._groups = ElasticGroupStore(self._client, writer, prefix=prefix)
         self._bars = archived_bars(settings.archive, self._client, prefix)
-        source = StoreReportSource(self._alerts, self._cases, self._bars)
+        source = StoreReportSource(self._alerts, self._cases, self._bars, groups=self._groups)
         tasks = ElasticTaskStore(self._client, writer, prefix=prefix)
         self._reports = QueuedReports(tasks, source, settings.reports, now, nudge=nudge)
         self._probe = HealthProbe(

@@ -1,5 +1,5 @@
-"""From the topics of signals, alerts and dead letters into Elasticsearch: every alert is one document, by its id, with
-its revision as the version; a repeat changes nothing."""
+"""From the topics of signals, alerts, groups and dead letters into Elasticsearch: every alert is one document, by its
+id, with its revision as the version; a repeat changes nothing."""
 
 import logging
 import time
@@ -15,6 +15,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.market import MarketFindings
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter
 from tapewatch.runtime.tracing import traced
@@ -22,14 +23,16 @@ from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticAlertStore,
     ElasticDeadLetterStore,
+    ElasticGroupStore,
     Refused,
     ensure_indices,
     remove_old_months,
 )
+from tapewatch.stores.elasticsearch.groups import minute_id
 from tapewatch.stores.elasticsearch.indices import FOUND
 from tapewatch.tape.kafka_dead import DeadMessage, dead_message, write_dead
 from tapewatch.tape.kafka_group import Taken
-from tapewatch.tape.kafka_names import ALERTS, DEAD_LETTERS, SIGNALS
+from tapewatch.tape.kafka_names import ALERTS, DEAD_LETTERS, GROUPS, SIGNALS
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 
 T = TypeVar("T")
@@ -39,6 +42,7 @@ _RAW_BYTES = 1_000
 _RETAIN_EVERY_S = 3_600.0
 _DELAYS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3_600.0)
 _alert, _signal = msgspec.json.Decoder(Alert), msgspec.json.Decoder(Signal)
+_findings = msgspec.json.Decoder(MarketFindings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,10 @@ class SinkTopics:
     signals: str = SIGNALS
     alerts: str = ALERTS
     dead_letters: str = DEAD_LETTERS
+    groups: str = GROUPS
 
-    def all(self) -> tuple[str, str, str]:
-        return self.signals, self.alerts, self.dead_letters
+    def all(self) -> tuple[str, str, str, str]:
+        return self.signals, self.alerts, self.dead_letters, self.groups
 
 
 class Indexer:
@@ -77,10 +82,12 @@ class Indexer:
         self._keep, self._now, self._clock_s = dict(keep_days or {}), now, clock_s
         self.writer = BulkWriter(client, self._bury)
         self._alerts = ElasticAlertStore(client, self.writer, prefix=prefix)
+        self._groups = ElasticGroupStore(client, self.writer, prefix=prefix)
         self._dead = ElasticDeadLetterStore(client, self.writer, prefix=prefix)
         self._made, self._retain_at = False, 0.0
         self._places: dict[str, Taken] = {}
         self._lost: list[tuple[Taken, str]] = []
+        self.group_revisions = 0
         self.revisions = self.unreadable = self.removed_indices = 0
         self._delay = Histogram(
             "tapewatch_index_delay_seconds",
@@ -95,6 +102,9 @@ class Indexer:
         self._places, self._lost = {}, []
         signals = self._read(messages, self._topics.signals, _signal, lambda signal: (signal.signal_id,))
         alerts = self._read(messages, self._topics.alerts, _alert, lambda alert: (alert.alert_id, alert.incident_id))
+        self._index_groups(
+            self._read(messages, self._topics.groups, _findings, _ids_in)
+        )  # who reads alerts asks for them
         newest: dict[str, Alert] = {}
         for alert in alerts:  # only the newest revision of a batch stays in the document: the others need no write
             if alert.alert_id not in newest or alert.revision > newest[alert.alert_id].revision:
@@ -132,6 +142,9 @@ class Indexer:
             "tapewatch_index_alerts", "Alerts whose document this process made newer.", value=self.revisions
         )
         yield CounterMetricFamily(
+            "tapewatch_index_groups", "Groups whose document this process made newer.", value=self.group_revisions
+        )
+        yield CounterMetricFamily(
             "tapewatch_index_removed_indices", "Indices that retention removed.", value=self.removed_indices
         )
 
@@ -162,6 +175,12 @@ class Indexer:
                     self._places[name] = message
                 found.append(item)
         return found
+
+    def _index_groups(self, found: Sequence[MarketFindings]) -> None:
+        """The newest revision of each group, and all minutes."""
+        groups = {group.group_id: group for findings in found for group in findings.groups}
+        minutes = [minute for findings in found for minute in findings.minutes]
+        self.group_revisions += len(self._groups.put(MarketFindings(list(groups.values()), minutes)))
 
     def _bury(self, refused: Refused) -> None:
         """Called by the writer in the middle of a batch: kept until the batch is in, then published."""
@@ -198,6 +217,11 @@ class Indexer:
                 _log.error("%s", error)
         if letters:
             self._dead.add_numbered([(letter.number + 1, _shown(letter)) for letter in letters])
+
+
+def _ids_in(found: MarketFindings) -> tuple[str, ...]:
+    """The documents that it becomes."""
+    return (*(group.group_id for group in found.groups), *map(minute_id, found.minutes))
 
 
 def _shown(letter: DeadMessage) -> DeadLetter:

@@ -22,6 +22,7 @@ from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticAlertStore,
     ElasticCaseStore,
+    ElasticGroupStore,
     ElasticTaskStore,
     Refused,
     ensure_indices,
@@ -48,6 +49,7 @@ def _office() -> _Office:
         ElasticAlertStore(client, writer, prefix=elastic.prefix),
         ElasticCaseStore(client, writer, prefix=elastic.prefix),
         archived_bars(settings.archive, client, elastic.prefix),
+        groups=ElasticGroupStore(client, writer, prefix=elastic.prefix),
     )
     store = ElasticTaskStore(client, writer, prefix=elastic.prefix)
     return _Office(Reports(store, source, settings.reports, time.time_ns))
