@@ -58,7 +58,7 @@ AGAIN = $(RUN) pytest --last-failed --last-failed-no-failures none
 .PHONY: test
 test: lint types redis ## Lint, types, every test (the real servers' too), coverage of the core
 	$(RUN) pytest -n 2 --dist worksteal || $(AGAIN)
-	$(RUN) pytest -m "cluster and not faults" || $(AGAIN) -m "cluster and not faults"
+	$(RUN) pytest -m "cluster and not faults and not combinations" || $(AGAIN) -m "cluster and not faults and not combinations"
 	bash tests/coverage.sh
 
 .PHONY: quality
@@ -72,7 +72,11 @@ bench: setup ## Measure the speed, peers side by side; writes benchmarks/speed/r
 
 .PHONY: test-cluster
 test-cluster: setup redis ## The tests on real Kafka, Redis and Elasticsearch, started as plain processes
-	$(RUN) pytest -m "cluster and not faults"
+	$(RUN) pytest -m "cluster and not faults and not combinations"
+
+.PHONY: test-equality
+test-equality: setup redis ## Embedded, inline and Celery on four tapes: every number of partitions and workers
+	$(RUN) pytest -m combinations
 
 FAULTS = benchmarks/cluster/results/faults
 
