@@ -45,6 +45,9 @@ PANELS: tuple[Panel, ...] = (
         ("sum(increase(tapewatch_shard_rebuilds_total[5m]))", "rebuilds"),
         ("sum(increase(tapewatch_gap_records_total[5m]))", "records in gaps"),
     )),
+    Panel("Minutes told, behind the farthest shard", "s", (
+        ("max(tapewatch_breadth_through_seconds) - min(tapewatch_breadth_through_seconds)", "the last shard"),
+    )),
     Panel("Sinks: messages left to read", "short", (("sum by (instance, topic) (tapewatch_sink_lag)",
                                                      "{{instance}} {{topic}}"),)),
     Panel("From Kafka to the document", "s", _quantiles("tapewatch_index_delay_seconds")),

@@ -110,17 +110,33 @@ def identified(item: Item) -> tuple[str, Item]:
 
 def published(cluster: Cluster) -> Found:
     """What this cluster published, told from what others did by its source; repeats dropped."""
+    left = ends(cluster, {ALERTS: 2, SIGNALS: 2, GROUPS: 1})
     group = KafkaGroup(cluster.kafka, [ALERTS, SIGNALS, GROUPS], uuid.uuid4().hex)
     ours = ("ce_source", cluster.environment["TAPEWATCH_BRIDGE__SOURCE"].encode())
     items: list[Item] = []
+    give_up = time.monotonic() + 60
     try:
-        while batch := group.take(10_000, 0.5) or not group.generation or any(group.lag().values()):
-            for message in batch if isinstance(batch, list) else ():
+        while left:
+            assert time.monotonic() < give_up, left
+            for message in group.take(10_000, 0.5):
                 if ours in (message.message.headers() or ()):
                     items += read(message)
+                if message.offset + 1 >= left.get((message.topic, message.partition), message.offset + 2):
+                    del left[message.topic, message.partition]
     finally:
         group.close()
     return named(items)
+
+
+def ends(cluster: Cluster, topics: Mapping[str, int]) -> dict[tuple[str, int], int]:
+    """Where the logs end that are not empty, by topic and partition."""
+    found = {}
+    for topic, partitions in topics.items():
+        for partition in range(partitions):
+            tape = KafkaTape(cluster.kafka, topic, partition)
+            found[topic, partition] = tape.bounds()[1]
+            tape.close()
+    return {place: end for place, end in found.items() if end}
 
 
 def read(message: Taken) -> Iterable[Item]:
@@ -200,9 +216,5 @@ def fates(cluster: Cluster) -> int:
 
 
 def records(cluster: Cluster) -> list[int]:
-    """The length of the log, partition by partition."""
-    tapes = [KafkaTape(cluster.kafka, cluster.topic, p) for p in range(cluster.partitions)]
-    ends = [tape.bounds()[1] for tape in tapes]
-    for tape in tapes:
-        tape.close()
-    return ends
+    """The length of the log, partition by partition that is not empty."""
+    return list(ends(cluster, {cluster.topic: cluster.partitions}).values())

@@ -21,6 +21,7 @@ from tests.integration.cluster.detection_support import (
     running,
     simulated,
     wait_for_the_end,
+    wait_for_the_merger,
 )
 
 pytestmark = pytest.mark.cluster
