@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, market
@@ -213,6 +215,12 @@ def heads(cluster: Cluster) -> list[int]:
 
 def fates(cluster: Cluster) -> int:
     return sum(sum(head.fates.values()) for head in shards(cluster))
+
+
+def figure(port: int, family: str) -> float:
+    """The sum of a family's samples in a process's `/metrics`."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    return sum(s.value for found in text_string_to_metric_families(text) for s in found.samples if s.name == family)
 
 
 def records(cluster: Cluster) -> list[int]:

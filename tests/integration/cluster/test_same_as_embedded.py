@@ -10,14 +10,17 @@ from _pytest.mark import ParameterSet
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, market
 from tapewatch.model.market import Group
+from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.runtime.config.settings import FeedSettings
 from tapewatch.runtime.feeds import open_feed
 from tests.integration.cluster.detection_support import (
     BARS,
     Cluster,
     embedded,
+    figure,
     fill,
     published,
+    records,
     running,
     simulated,
     wait_for_the_end,
@@ -79,11 +82,15 @@ def test_the_cluster_gives_what_embedded_mode_gives(
         cluster.command(tmp_path / "bridge", "consume", "--executor", executor, TAPEWATCH_BRIDGE__BATCH_TICKS=batch)
     ]
     processes += [cluster.command(tmp_path / "merger", "merge")]
+    port = free_port()
     if workers:
-        processes += [cluster.command(tmp_path / "worker", "worker", "--concurrency", str(workers))]
+        worker = ("worker", "--concurrency", str(workers), "--ops-port", str(port))
+        processes += [cluster.command(tmp_path / "worker", *worker)]
     with running(*processes):
         wait_for_the_end(cluster)
         wait_for_the_merger(cluster)
+        if workers:
+            assert figure(port, "tapewatch_records_judged_total") == sum(records(cluster))
     expected, found = embedded(TAPES[tape]()), published(cluster)
     assert expected
     assert any(isinstance(item, Group) for item in expected.values()) == (tape in GROUPED)
