@@ -3,7 +3,8 @@ import time
 from pathlib import Path
 
 import pytest
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
+from pypdf.generic import DictionaryObject
 
 from tapewatch import __version__
 from tapewatch.model.bars import Bars
@@ -79,6 +80,19 @@ def test_an_empty_range_gives_a_report_that_says_so() -> None:
     assert "No alert was raised in this period for this selection." in text
     assert "XNAS:QUIET" in text
     assert "Method and precision" in text
+
+
+def test_names_and_words_outside_latin_are_printed_in_fonts_that_have_them() -> None:
+    words = "贵州茅台 トヨタ 삼성전자 Сбербанк ΟΠΑΠ"
+    alert = make_alert(symbol=words.replace(" ", "-"), message=f"{words} fell 5.2 %")
+    reader = _pdf(ListSource([alert]))
+    assert words in _text(reader)
+    fonts = {str(font["/BaseFont"]) for page in reader.pages for font in _fonts(page)}
+    assert any("NotoSansCJK" in font for font in fonts), fonts
+
+
+def _fonts(page: PageObject) -> list[DictionaryObject]:
+    return [font.get_object() for font in page["/Resources"].get("/Font", {}).values()]
 
 
 def test_every_alert_is_in_the_table_and_price_and_data_quality_are_apart() -> None:
