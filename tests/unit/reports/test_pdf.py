@@ -3,8 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
-from pypdf import PageObject, PdfReader
-from pypdf.generic import DictionaryObject
+from pypdf import PdfReader
 
 from tapewatch import __version__
 from tapewatch.model.bars import Bars
@@ -87,12 +86,8 @@ def test_names_and_words_outside_latin_are_printed_in_fonts_that_have_them() -> 
     alert = make_alert(symbol=words.replace(" ", "-"), message=f"{words} fell 5.2 %")
     reader = _pdf(ListSource([alert]))
     assert words in _text(reader)
-    fonts = {str(font["/BaseFont"]) for page in reader.pages for font in _fonts(page)}
+    fonts = {font for page in reader.pages for font in page._get_fonts()[0]}
     assert any("NotoSansCJK" in font for font in fonts), fonts
-
-
-def _fonts(page: PageObject) -> list[DictionaryObject]:
-    return [font.get_object() for font in page["/Resources"].get("/Font", {}).values()]
 
 
 def test_every_alert_is_in_the_table_and_price_and_data_quality_are_apart() -> None:

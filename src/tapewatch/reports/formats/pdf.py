@@ -6,6 +6,7 @@ package. What no font has is printed as a crossed box.
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 
 import typst
@@ -19,7 +20,6 @@ from tapewatch.reports.port import ReportRequest, ReportSource
 
 MOST_ROWS = 2_000
 MOST_CHARTS = 12
-FONTS = files("noto_cjk_sans_jp_regular")
 
 
 class PdfFormat:
@@ -48,6 +48,12 @@ class PdfFormat:
         yield compile_pdf(json.dumps(content), generated_ns)
 
 
+@cache
+def _fonts() -> typst.Fonts:
+    """Those that typst brings, and that of the package; never the system's, which differ from machine to machine."""
+    return typst.Fonts(include_system_fonts=False, font_paths=[str(files("noto_cjk_sans_jp_regular"))])
+
+
 def compile_pdf(report: str, generated_ns: int, body: str = "pdf.typ") -> bytes:
     """Lay out the JSON of a document with the style of all reports and one body. The strings in it reach typst as data
     and are never read as markup."""
@@ -56,8 +62,7 @@ def compile_pdf(report: str, generated_ns: int, body: str = "pdf.typ") -> bytes:
         return typst.compile(
             template,
             format="pdf",
-            font_paths=[str(FONTS)],
-            ignore_system_fonts=True,
+            font_paths=_fonts(),
             sys_inputs={"report": report},
             timestamp=generated_ns // SECOND_NS,
         )
