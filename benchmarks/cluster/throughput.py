@@ -7,7 +7,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from benchmarks.cluster.contenders import Contender, Job, Processes
 from benchmarks.cluster.tape import delete_topics, make_topics
@@ -39,9 +39,21 @@ def output(bootstrap: str, topic: str) -> Consumer:
     )
     partitions = [TopicPartition(topic, p) for p in consumer.list_topics(topic, 10).topics[topic].partitions]
     for at in partitions:
-        at.offset = consumer.get_watermark_offsets(at, 10)[1]
+        at.offset = _end(consumer, at)
     consumer.assign(partitions)
     return consumer
+
+
+def _end(consumer: Consumer, at: TopicPartition) -> int:
+    """Where a partition ends; of one that was made a moment ago, the client may not know the leader yet."""
+    give_up = time.monotonic() + 10
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(at, 10)[1])
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
 
 
 def told(message: Message, opening: bool = True) -> tuple[str, str] | None:
