@@ -61,7 +61,7 @@ class Bridge:
         self._app: Celery | None = None if inline else make_app(settings)
         self._layout = Layout(self._kafka, settings.kafka, self._client, settings.state.prefix)
         self._layout.make()
-        self._publisher = KafkaPublisher(self._kafka, linger_ms=1)
+        self._publisher = KafkaPublisher(self._kafka, linger_ms=0.2)
         self._outbox = KafkaOutbox(self._publisher, settings.bridge.source)
         self._snapshots = KafkaPublisher(self._kafka, linger_ms=5)
         self._beats = KafkaPublisher(self._kafka, linger_ms=5) if settings.bridge.heartbeats else None

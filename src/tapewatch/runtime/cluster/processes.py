@@ -1,5 +1,7 @@
 """The processes of `tapewatch consume` and `tapewatch merge`."""
 
+import gc
+import sys
 import time
 from threading import Event
 
@@ -12,6 +14,10 @@ from tapewatch.runtime.cluster.merger import make_merger
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.stores.redis import Client
+
+_SWITCH_S = 0.0005
+"""How long a thread of a bridge may keep the others from running. They take turns within a batch that lasts one
+millisecond: Python's own five would be most of an alert's latency."""
 
 
 def run_bridge(settings: Settings, stop: Event | None = None) -> None:
@@ -41,6 +47,8 @@ def run_shards(settings: Settings, bridge: Bridge, registry: CollectorRegistry, 
     """Run the parts of a bridge, with its figures and its readiness."""
     registry.register(BridgeFigures(bridge))
     checks = {"group": bridge.check_group, "state": bridge.check_state}
+    sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
     with OpsServer(settings.ops, registry, checks):
         run_parts(bridge.parts(), stop)
     bridge.close()

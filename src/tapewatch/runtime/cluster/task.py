@@ -1,5 +1,6 @@
 """The task `tapewatch.detect`: one batch, judged and committed by a worker."""
 
+import gc
 import logging
 import time
 from functools import lru_cache
@@ -35,6 +36,7 @@ def _warm_once(**_: object) -> None:
 def _warm(**_: object) -> None:
     """Before the process takes its first task: no task shall wait for a compiler."""
     _judging()
+    gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
 
 
 @shared_task(name=DETECT_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
