@@ -43,7 +43,8 @@ def _sources(detectors: Sequence[Detector]) -> list[Path]:
     return sorted(files)
 
 
-def _cache_root() -> Path:
+def cache_root() -> Path:
+    """Where compiled code is kept; it may not be writable."""
     chosen = os.environ.get("TAPEWATCH_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     return Path(chosen) / "tapewatch" if chosen else Path.home() / ".cache" / "tapewatch"
 
@@ -85,7 +86,7 @@ def load_generated(text: str, sources: Iterable[Path]) -> Any:
     digest.update(text.encode())
     name = digest.hexdigest()[:20]
     try:
-        path = _write(_cache_root(), name, text)
+        path = _write(cache_root(), name, text)
     except OSError:
         path = _write(Path(tempfile.mkdtemp(prefix="tapewatch-")), name, text)
     spec = importlib.util.spec_from_file_location(f"tapewatch_kernel_{name}", path)

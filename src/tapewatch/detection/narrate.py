@@ -5,33 +5,23 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tapewatch.alerts.codes import CHANGES, CLOSED, REASONS, RECOVERING, RESOLVED, RETRACTED, SIGNAL
-from tapewatch.alerts.rows import EVENT
+from tapewatch.alerts.codes import CHANGES, REASONS, RECOVERING, RESOLVED, RETRACTED, SIGNAL
 from tapewatch.detection.calendars import quote_currency, venue_info
-from tapewatch.detection.detectors.bad_print import VERDICTS
+from tapewatch.detection.narrate_signals import DIRECTIONS, details_of, percent, rows_of, signals_of
 from tapewatch.detection.rules import CompiledRule, RuleSet
 from tapewatch.detection.stats.scale import SOURCES
 from tapewatch.model import ids
 from tapewatch.model.alerts import Alert, Health, State, severity_of
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.market import NO_MARKET
-from tapewatch.model.signals import Detail, Direction, Signal
+from tapewatch.model.signals import Signal
 from tapewatch.model.times import format_local, format_rfc3339
 
 PHASES = ("closed", "pre", "regular", "post", "continuous")
-DIRECTIONS: dict[int, Direction] = {1: "rise", -1: "drop", 0: "none"}
-
-
-def _pct(price: float, before: float) -> float:
-    return (price / before - 1.0) * 100.0 if before > 0.0 else 0.0
 
 
 def _known(value: float) -> float | None:
     return value if np.isfinite(value) and value > 0.0 else None
-
-
-def _rows(events: Any, wanted: Any) -> Any:
-    return np.asarray(events)[wanted].view(EVENT)  # as plain rows: reading a field of a record takes ten times as long
 
 
 class Narrator:
@@ -43,51 +33,15 @@ class Narrator:
 
     def signals(self, events: Any, detected: str | None) -> list[Signal]:
         """The signals among the events, in order."""
-        return [self._signal(e, detected) for e in _rows(events, events["fired"] == 1)]
+        return signals_of(rows_of(events, events["fired"] == 1), self._rules, self._instruments, detected)
 
     def alerts(self, events: Any, detected: str | None) -> list[Alert]:
         """The alert revisions among the events, in order."""
-        return [self._alert(e, detected) for e in _rows(events, events["kind"] != SIGNAL)]
+        return [self._alert(e, detected) for e in rows_of(events, events["kind"] != SIGNAL)]
 
     def _alert_id(self, rule: CompiledRule, at: Instrument, direction: str, ep: Any) -> str:
         onset, k = int(ep["onset_ns"]), int(ep["onset_k"])
         return ids.alert_id(at.venue, at.symbol, rule.name, rule.version, direction, onset, k)
-
-    def _details(self, rule: CompiledRule, numbers: Any) -> dict[str, Detail]:
-        found: dict[str, Detail] = {}
-        for name, value in zip(rule.detector.details, numbers["detail"], strict=False):
-            found[name] = VERDICTS[int(value)] if name == "verdict" else float(value)
-        found["scale_source"] = SOURCES[int(numbers["source"])]
-        return found
-
-    def _signal(self, e: Any, detected: str | None) -> Signal:
-        rule, at = self._rules[int(e["rule"])], self._instruments[int(e["slot"])]
-        direction = DIRECTIONS[int(e["direction"])]
-        ts, k = int(e["event_ns"]), int(e["k"])
-        belongs = int(e["kind"]) != SIGNAL or int(e["episode"]["state"]) != CLOSED
-        return Signal(
-            signal_id=ids.signal_id(at.venue, at.symbol, rule.name, rule.version, direction, ts, k),
-            alert_id=self._alert_id(rule, at, direction, e["episode"]) if belongs else None,
-            rule=rule.name,
-            rule_version=rule.version,
-            detector=rule.detector.name,
-            venue=at.venue,
-            symbol=at.symbol,
-            direction=direction,
-            timestamp=format_rfc3339(ts),
-            ts_event_ns=ts,
-            k=k,
-            provisional=False,
-            price=float(e["price"]),
-            score=float(e["score"]),
-            statistic=rule.detector.statistic,
-            value=float(e["value"]),
-            threshold=float(e["threshold"]),
-            change_pct=_pct(float(e["price"]), float(e["before"])),
-            details=self._details(rule, e),
-            offset=int(e["offset"]),
-            timestamp_detection=detected,
-        )
 
     def _alert(self, e: Any, detected: str | None) -> Alert:
         rule, at = self._rules[int(e["rule"])], self._instruments[int(e["slot"])]
@@ -127,8 +81,8 @@ class Narrator:
             price=price,
             price_before=before,
             price_extreme=extreme,
-            change_pct=_pct(price, before),
-            peak_change_pct=_pct(extreme, before),
+            change_pct=percent(price, before),
+            peak_change_pct=percent(extreme, before),
             volume=volume,
             notional=price * volume if volume is not None else None,
             notional_ratio=volume / normal if volume is not None and normal is not None else None,
@@ -141,7 +95,7 @@ class Narrator:
             signals=int(ep["signals"]),
             market=NO_MARKET,
             message="",
-            details=self._details(rule, ep),
+            details=details_of(rule.detector, ep["detail"].tolist(), int(ep["source"])),
             health=Health(
                 bars=int(e["bars"]),
                 phase_bars=int(e["phase_bars"]),
@@ -181,7 +135,7 @@ def _message(alert: Alert, rule: CompiledRule, price: float, origin: float) -> s
 
     `price` is that of the strongest signal and `origin` what it is measured from: the numbers of the sentence are its.
     """
-    strongest = msgspec.structs.replace(alert, price=price, price_before=origin, change_pct=_pct(price, origin))
+    strongest = msgspec.structs.replace(alert, price=price, price_before=origin, change_pct=percent(price, origin))
     text = f"{alert.symbol} on {alert.venue} {rule.detector.sentence(strongest)}{_rarity(alert)}"
     if alert.category != "data_quality":
         text += f"; {alert.market}"

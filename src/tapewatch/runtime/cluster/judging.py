@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from tapewatch.detection.calendars import venue_info
 from tapewatch.detection.engine import Engine
+from tapewatch.runtime.cluster.compiling import one_at_a_time
 from tapewatch.runtime.cluster.detection import EngineDetection, EngineRules, all_dead
 from tapewatch.runtime.cluster.figures import JudgeFigures
 from tapewatch.runtime.cluster.protocol.judge import Judge
@@ -21,8 +22,9 @@ from tapewatch.tape.codec import CodecSettings, JsonDecoder
 
 def warm(settings: Settings) -> None:
     """Compile, or load from the cache, what judging needs: about 0.8 s from the cache. Connects to nothing."""
-    Engine(load_rules(settings.rules).rules, load_calibration(settings.rules.calibration)).warm()
-    JsonDecoder(codec_of(settings.bridge, "")).warm_up()
+    with one_at_a_time():
+        Engine(load_rules(settings.rules).rules, load_calibration(settings.rules.calibration)).warm()
+        JsonDecoder(codec_of(settings.bridge, "")).warm_up()
 
 
 class Work(Protocol):
