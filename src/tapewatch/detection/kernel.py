@@ -9,6 +9,7 @@ was not used for longest makes room for what is new.
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,11 +21,10 @@ from typing import Any
 
 import numba
 
-import tapewatch.alerts
-import tapewatch.detection
 from tapewatch.detection.detectors.base import Detector
 from tapewatch.detection.kernel_text import kernel_text
 
+_IMPORT = re.compile(r"^ *from ([\w.]+) import", re.MULTILINE)
 Kernel = Callable[..., tuple[int, int, int]]
 DONE, FULL, CALENDAR = 0, 1, 2
 """Why a kernel came back: all records are done; the events fill their buffer; the session table ends too early."""
@@ -36,11 +36,19 @@ SPARED_S = 3600.0
 """What was used so shortly before the newest is never removed: another process may be compiling it just now."""
 
 
-def _sources(detectors: Sequence[Detector]) -> list[Path]:
-    roots = [Path(p) for package in (tapewatch.alerts, tapewatch.detection) for p in package.__path__]
-    files = {f for root in roots for f in root.rglob("*.py")}
-    files |= {Path(sys.modules[d.step.__module__].__file__ or "") for d in detectors}
-    return sorted(files)
+def _sources(text: str, detectors: Sequence[Detector]) -> list[Path]:
+    """The files whose functions the text compiles: those that it imports, and what they import of tapewatch."""
+    plugged = {function.__module__ for d in detectors for function in (d.step, d.due) if function is not None}
+    found: dict[str, Path] = {}
+    texts = [text]
+    while texts:
+        for name in _IMPORT.findall(texts.pop()):
+            if name in found or not (name.startswith("tapewatch.") or name in plugged):
+                continue
+            spec = importlib.util.find_spec(name)
+            found[name] = Path(spec.origin if spec is not None and spec.origin else "")
+            texts.append(found[name].read_text())
+    return sorted(found.values())
 
 
 def cache_root() -> Path:
@@ -101,5 +109,6 @@ def load_generated(text: str, sources: Iterable[Path]) -> Any:
 @cache
 def kernel_for(detectors: tuple[Detector, ...]) -> Kernel:
     """The compiled loop for these detectors in this order. Seconds the first time, milliseconds from the cache."""
-    run: Kernel = load_generated(kernel_text(detectors), _sources(detectors)).run
+    text = kernel_text(detectors)
+    run: Kernel = load_generated(text, _sources(text, detectors)).run
     return run

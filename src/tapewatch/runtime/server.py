@@ -1,5 +1,6 @@
 """The embedded server: feed, detection, alerts, notices, reports and API in one process, until it is told to stop."""
 
+import gc
 import logging
 import signal
 import threading
@@ -182,6 +183,7 @@ class EmbeddedServer:
         feed = paced(self._feed, speed, time.monotonic_ns, stop.wait, longest_wait_s=5.0, stopped=stop.is_set)
         engine = build_engine(self._settings.rules)
         engine.warm()
+        gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
         with self._state.begins:
             if stop.is_set():
                 return

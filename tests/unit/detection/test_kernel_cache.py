@@ -1,11 +1,15 @@
 """The cache of kernels: bounded, and what is in use stays."""
 
+import ast
+import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
-from tapewatch.detection.kernel import KEPT, SPARED_S, load_generated
+from tapewatch.detection.kernel import KEPT, SPARED_S, _sources, load_generated
+from tapewatch.detection.kernel_text import kernel_text
+from tests.unit.detection.support import everything, preset
 
 
 @pytest.fixture
@@ -56,3 +60,22 @@ def test_a_kernel_that_was_evicted_is_written_again(kernels: Path) -> None:
         load(number)
     assert not first.exists()
     assert load(-1) == first
+
+
+def test_a_kernel_is_named_by_what_it_compiles_and_by_nothing_else() -> None:
+    detectors = tuple(rule.detector for rule in preset("default").rules)
+    text = kernel_text(detectors)
+    files = {path.name for path in _sources(text, detectors)}
+    assert {"episodes.py", "scale.py", "robust_return.py", "base.py", "times.py"} <= files
+    assert not {"narrate.py", "engine.py", "tune.py"} & files
+
+
+def test_every_import_of_compiled_code_names_a_module() -> None:
+    """A module that is imported from its package by name would not be seen, and old machine code would be taken."""
+    detectors = tuple(rule.detector for rule in everything().rules)
+    for path in _sources(kernel_text(detectors), detectors):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tapewatch."):
+                spec = importlib.util.find_spec(node.module or "")
+                assert spec is not None, node.module
+                assert spec.submodule_search_locations is None, f"{path.name} imports from the package {node.module}"
