@@ -102,7 +102,7 @@ def test_paths_in_a_file_are_relative_to_it_and_others_are_left_alone(tmp_path: 
 
 
 def test_one_underscore_where_two_go_a_level_down_is_told(tmp_path: Path) -> None:
-    told = refusal(tmp_path, "", {"TAPEWATCH_API_PORT": "1", "TAPEWATCH_NOTIFY_EMAIL__PORT": "1"}).splitlines()
+    told = refusal(tmp_path, "", {"TAPEWATCH_API_PORT": "1", "TAPEWATCH_NOTIFY_EMIAL__PORT": "1"}).splitlines()
     assert [line.partition("; ")[2] for line in told] == [
         "did you mean TAPEWATCH_API__PORT?",
         "did you mean TAPEWATCH_NOTIFY__EMAIL__PORT?",

@@ -73,6 +73,21 @@ def test_keys_of_a_rule_are_checked_like_settings(tmp_path: Path) -> None:
     ]
 
 
+def test_a_mistyped_key_hides_no_other_mistake(tmp_path: Path) -> None:
+    text = (
+        MOVE.format(name="a")
+        + 'severty = "high"\n[rules.params]\nhorizn = "1m"\n'
+        + MOVE.format(name="a")
+        + '[[rules]]\nname = "b"\ndetector = "price_moev"\n'
+    )
+    assert [line.partition(": ")[2] for line in refusal(tmp_path, text)] == [
+        "unknown key rules[0].severty; did you mean severity?",
+        "unknown key rules[0].params.horizn; did you mean horizon?",
+        f"rule 'a' is already at {tmp_path / 'r.toml'}:2",
+        "rule 'b': unknown detector 'price_moev'; did you mean price_move?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [("", "r.toml: has no rules"), ("[[rules]]\n", "r.toml:1: rules[0].name is")]
 )

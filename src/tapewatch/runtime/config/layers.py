@@ -173,10 +173,10 @@ def _read_text(field: Field, text: str) -> object:
 
 
 def _one_level_down(part: str, known: Mapping[str, Field]) -> str | None:
-    """What was meant where one underscore stands for two: `api_port` is `api__port`."""
-    cuts = (i for i, letter in enumerate(part) if letter == "_")
-    found = (i for i in cuts if part[:i] in known and part[i + 1 :] in known_keys(known[part[:i]].tables))
-    return next((f"{part[:i]}__{part[i + 1 :]}" for i in found), None)
+    """What was meant where one underscore stands for two: `api_port`, and `api_prot`, are `api__port`."""
+    cuts = (i for i, letter in enumerate(part) if letter == "_" and part[:i] in known)
+    found = ((part[:i], nearest(part[i + 1 :], known_keys(known[part[:i]].tables))) for i in cuts)
+    return next((f"{section}__{key}" for section, key in found if key is not None), None)
 
 
 def _suggest(root: Struct, key: tuple[str, ...], name: str) -> str:

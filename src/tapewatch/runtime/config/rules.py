@@ -63,34 +63,46 @@ def load_rules_file(path: Path) -> LoadedRules:
 
 
 def _compile(file: TomlFile, source: str) -> LoadedRules:
-    checker = Checker(file.where, _no_custom_types, lax=False)
-    refuse([*checker.table(file.data, (RulesFile,)), *missing(file.data, (RulesFile,), file.where)])
+    refuse(list(_problems(file, Checker(file.where, _no_custom_types, lax=False))))
     document = msgspec.convert(file.data, RulesFile)
-    refuse(list(_problems(file, document, checker)))
     return LoadedRules(rule_set(file.data, file.path.stem), document.rules, source)
 
 
-def _problems(file: TomlFile, document: RulesFile, checker: Checker) -> Iterator[Problem]:
-    """What is wrong with rules whose keys are right: detector, parameters, values that do not go together, names."""
-    if not document.rules:
+def _problems(file: TomlFile, checker: Checker) -> Iterator[Problem]:
+    """All that is wrong, at once: keys, then each rule's name, detector, parameters, values that do not go together."""
+    yield from checker.table(file.data, (RulesFile,))
+    yield from missing(file.data, (RulesFile,), file.where)
+    rules = file.data.get("rules", [])
+    if not rules:
         yield Problem(file.name, "has no rules; each begins with [[rules]]")
-    known = detectors()
     first: dict[str, str] = {}
-    for index, rule in enumerate(document.rules):
-        here = ("rules", index)
-        if rule.name in first:
-            yield Problem(file.where((*here, "name")), f"rule {rule.name!r} is already at {first[rule.name]}")
-        first.setdefault(rule.name, file.where((*here, "name")))
-        if rule.detector not in known:
-            text = f"rule {rule.name!r}: unknown detector {rule.detector!r}{did_you_mean(rule.detector, known)}"
-            yield Problem(file.where((*here, "detector")), text)
-            continue
-        struct = known[rule.detector].params
+    for index, raw in enumerate(rules if isinstance(rules, list) else []):
+        if not isinstance(raw, dict):
+            continue  # told above
+        name, here = raw.get("name"), file.where(("rules", index, "name"))
+        if isinstance(name, str):
+            if name in first:
+                yield Problem(here, f"rule {name!r} is already at {first[name]}")
+            first.setdefault(name, here)
+        yield from _of_detector(file, index, raw, checker)
+
+
+def _of_detector(file: TomlFile, index: int, raw: dict[str, Any], checker: Checker) -> Iterator[Problem]:
+    here, name, known = ("rules", index), raw.get("detector"), detectors()
+    if not isinstance(name, str):
+        return  # told by whoever looked at the keys
+    if name not in known:
+        text = f"rule {raw.get('name')!r}: unknown detector {name!r}{did_you_mean(name, known)}"
+        yield Problem(file.where((*here, "detector")), text)
+        return
+    params, struct = raw.get("params", {}), known[name].params
+    if isinstance(params, dict):
         wrong = [
-            *checker.table(rule.params, (struct,), (*here, "params")),
-            *missing(rule.params, (struct,), file.where, (*here, "params")),
+            *checker.table(params, (struct,), (*here, "params")),
+            *missing(params, (struct,), file.where, (*here, "params")),
         ]
-        yield from wrong or _compile_problems(file, index, rule)
+        keys = [*checker.table(raw, (Rule,), here), *missing(raw, (Rule,), file.where, here)]
+        yield from wrong if wrong or keys else _compile_problems(file, index, msgspec.convert(raw, Rule))
 
 
 def _compile_problems(file: TomlFile, index: int, rule: Rule) -> Iterator[Problem]:
