@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tapewatch.model.market import Group, MarketFindings, MarketMinute, Member, Past
+from tapewatch.model.secret import Secret
 from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticGroupStore,
@@ -18,6 +19,8 @@ from tapewatch.stores.elasticsearch import (
 )
 from tapewatch.stores.memory import MemoryGroupStore
 from tapewatch.stores.port import GroupQuery, GroupStore
+from tapewatch.stores.redis import connect as connect_redis
+from tapewatch.stores.redis.groups import RedisGroupStore
 from tapewatch.stores.sqlite import Database, SqliteGroupStore
 
 GROUP = Group(
@@ -41,13 +44,21 @@ MINUTE = MarketMinute(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("elasticsearch", marks=pytest.mark.cluster)])
+SERVERS = [pytest.param(name, marks=pytest.mark.cluster) for name in ("elasticsearch", "redis")]
+
+
+@pytest.fixture(params=["memory", "sqlite", *SERVERS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GroupStore]:
     if request.param == "memory":
         yield MemoryGroupStore()
         return
     if request.param == "elasticsearch":
         yield from _elastic(request.getfixturevalue("elasticsearch_server").address)
+        return
+    if request.param == "redis":
+        client = connect_redis(Secret(request.getfixturevalue("state_redis").address))
+        yield RedisGroupStore(client, uuid.uuid4().hex)
+        client.close()
         return
     database = Database(tmp_path / "db.sqlite")
     yield SqliteGroupStore(database, lambda: 1)

@@ -4,13 +4,10 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tapewatch.alerts.groups import incident_for
 from tapewatch.alerts.incidents import News
 from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
 from tapewatch.alerts.silences import Silence
-from tapewatch.detection.markets import market_of
 from tapewatch.model.alerts import Alert, Incident
-from tapewatch.model.market import ENOUGH_ACTIVE, Group
 from tapewatch.model.times import SECOND_NS
 from tapewatch.notify.channels import build_channels
 from tapewatch.notify.context import Context
@@ -19,6 +16,7 @@ from tapewatch.notify.notifier import Notifier
 from tapewatch.notify.port import Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
+from tapewatch.runtime.group_notices import group_notices, may_be_grouped
 from tapewatch.runtime.pipeline import Progress
 from tapewatch.stores.markets import MarketReader, group_members, told_incident
 from tapewatch.stores.port import AlertQuery, CaseStore
@@ -95,28 +93,17 @@ class Notices:
             members = group_members(self._alerts, group)
             if not members:  # a group is stored before its alerts: they come with the same delivery
                 break
-            self.notifier.accept(self._group_notices(group, members))
+            self.notifier.accept(group_notices(group, members, self._link))
             position = seq
             self._cursors.put(GROUP_CURSOR, position)
         return position
 
-    def _group_notices(self, group: Group, members: list[tuple[Incident, Alert]]) -> list[Notice]:
-        """The beginning, which the ledger drops if it was told, and the end where it has come."""
-        incident = incident_for(group, [i for i, _ in members])
-        worst = max((a for _, a in members), key=lambda a: (a.score, a.alert_id))
-        link = link_to(self._link, group.group_id, worst.alert_id)
-        begin = Notice(event="opened", incident=incident, alert=worst, link=link, group=group)
-        end = Notice(event="resolved", incident=incident, alert=worst, link=link, group=group)
-        return [begin, end] if group.state == "closed" else [begin]
-
     def _wait(self, notice: Notice) -> int:
         """How long a move waits for its market's minute to be over; 0 where it is, or where there is no market."""
         progress = self._progress()
-        if progress is None or notice.event != "opened" or notice.incident.category == "data_quality":
+        if progress is None:
             return 0
-        market = market_of(notice.incident.venue, notice.incident.symbol)
-        over = progress.market_ns > notice.alert.ts_event_ns
-        return 0 if over or progress.active.get(market, 0) < ENOUGH_ACTIVE else self._wait_ns
+        return self._wait_ns if may_be_grouped(notice, progress.market_ns, progress.active) else 0
 
     def _quality(self, incident: Incident, at_ns: int) -> list[Alert]:
         return [

@@ -13,8 +13,11 @@ from confluent_kafka import Consumer, TopicPartition
 from elasticsearch import Elasticsearch
 from prometheus_client import CollectorRegistry
 
+from tapewatch.alerts.groups import follow_group, open_group
 from tapewatch.model.alerts import Alert
+from tapewatch.model.market import MarketFindings, MarketMinute, Past
 from tapewatch.model.signals import Signal
+from tapewatch.model.times import MINUTE_NS
 from tapewatch.runtime.cluster.servers import Running
 from tapewatch.runtime.cluster.sinks.indexer import Indexer, SinkTopics
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
@@ -22,10 +25,11 @@ from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticAlertStore,
     ElasticDeadLetterStore,
+    ElasticGroupStore,
     ElasticSettings,
     connect,
 )
-from tapewatch.stores.port import AlertQuery
+from tapewatch.stores.port import AlertQuery, GroupQuery
 from tapewatch.tape.kafka_dead import read_dead
 from tapewatch.tape.kafka_events import event_headers
 from tapewatch.tape.kafka_group import KafkaGroup
@@ -94,9 +98,10 @@ class Desk:
 def desk(kafka_server: Running, elasticsearch_server: Running) -> Iterator[Desk]:
     name = uuid.uuid4().hex[:10]
     kafka = KafkaSettings(kafka_server.address)
-    topics = SinkTopics(f"{name}-signals", f"{name}-alerts", f"{name}-dead")
+    topics = SinkTopics(f"{name}-signals", f"{name}-alerts", f"{name}-dead", f"{name}-groups")
     KafkaTopics(kafka).ensure(
         [TopicSpec(topics.signals, 2), TopicSpec(topics.alerts, 2), TopicSpec(topics.dead_letters, 1)]
+        + [TopicSpec(topics.groups, 1)]
     )
     client = connect(ElasticSettings((elasticsearch_server.address,)))
     publisher = KafkaPublisher(kafka, linger_ms=1)
@@ -123,6 +128,26 @@ def committed(desk: Desk) -> bool:
         return [max(place.offset, 0) for place in consumer.committed(places, 5)] == ends
     finally:
         consumer.close()
+
+
+def test_groups_and_minutes_of_markets_are_found_once_and_what_is_none_is_a_dead_letter(
+    desk: Desk, elasticsearch_server: Running
+) -> None:
+    past = [Past("binance", f"C{i}/USDT", False, 1, -6_000_000, -60_000) for i in range(4)]
+    minutes = [MarketMinute("binance:USDT", n * MINUTE_NS, 4, 0, 4, 0, 4, 4, -24, 144, -240_000, past) for n in (1, 2)]
+    opened = open_group(minutes[0])
+    assert opened is not None
+    later = follow_group(opened, minutes[1])
+    found = [MarketFindings([opened], [minutes[0]]), MarketFindings([later], [minutes[1]])]
+    values = [msgspec.json.encode(f) for f in [*found, found[0]]]
+    desk.publisher.publish(desk.topics.groups, [b"*"] * 4, [*values, b'{"groups": 7}'])
+    with desk.indexing(elasticsearch_server.address, limit=2) as (indexer, _):
+        store = ElasticGroupStore(desk.client, BulkWriter(desk.client, lambda _: None), prefix=desk.prefix)
+        eventually(lambda: indexer.unreadable == 1 and len(store.minutes("binance:USDT", 0, 10 * MINUTE_NS)) == 2)
+        eventually(lambda: store.groups(GroupQuery()) == [later])
+        assert store.minutes("binance:USDT", 0, 10 * MINUTE_NS) == minutes
+    (letter,) = read_dead(desk.kafka, topic=desk.topics.dead_letters)
+    assert letter.original == b'{"groups": 7}'
 
 
 def test_each_alert_is_one_document_of_its_newest_revision_whatever_repeats(

@@ -9,8 +9,11 @@ from threading import Event, Lock, Thread
 import msgspec
 import pytest
 
+from tapewatch.alerts.groups import close_group, open_group
 from tapewatch.model.alerts import Alert
+from tapewatch.model.market import Group, MarketFindings, MarketMinute, Past
 from tapewatch.model.secret import Secret
+from tapewatch.model.times import MINUTE_NS
 from tapewatch.notify.port import Delivery, Notice
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.runtime.cluster.servers import Running
@@ -22,10 +25,11 @@ from tapewatch.tape.kafka_names import key_of
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec
-from tests.factories import make_alert
+from tests.factories import ONSET_NS, make_alert
 
 pytestmark = pytest.mark.cluster
 PATIENCE_S = 30.0
+ALONE = NotifySettings()
 
 
 class Pigeon:
@@ -34,14 +38,17 @@ class Pigeon:
     name, recipients = "pigeon", ("desk",)
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []  # event, alert id, message id
+        self.told: list[tuple[str, str, str]] = []  # event, alert's or group's id, message id
+        self.words: list[str] = []
         self.broken, self._lock = False, Lock()
 
     def deliver(self, notice: Notice, recipient: str, message_id: str) -> Delivery:
         if self.broken:
             return Delivery("retry", "no wind", retry_after_s=0.5)
         with self._lock:
-            self.told.append((notice.event, notice.alert.alert_id, message_id))
+            name = notice.group.group_id if notice.group else notice.alert.alert_id
+            self.told.append((notice.event, name, message_id))
+            self.words.append(notice.incident.message)
         return Delivery("done")
 
 
@@ -51,7 +58,8 @@ class Desk:
     def __init__(self, kafka: KafkaSettings, client: Client) -> None:
         self.kafka, self.client = kafka, client
         self.name = uuid.uuid4().hex[:10]
-        KafkaTopics(kafka).ensure([TopicSpec(self.name, 2)])
+        self.groups = f"{self.name}-groups"
+        KafkaTopics(kafka).ensure([TopicSpec(self.name, 2), TopicSpec(self.groups, 1)])
         self.pigeon = Pigeon()
 
     def publish(self, alerts: Sequence[Alert]) -> None:
@@ -59,10 +67,17 @@ class Desk:
         publisher.publish(self.name, [key_of(a.symbol) for a in alerts], [msgspec.json.encode(a) for a in alerts])
         publisher.close()
 
+    def publish_found(self, *found: MarketFindings) -> None:
+        publisher = KafkaPublisher(self.kafka, linger_ms=0)
+        publisher.publish(self.groups, [b"*"] * len(found), [msgspec.json.encode(f) for f in found])
+        publisher.close()
+
     @contextmanager
-    def notifying(self) -> Iterator[NoticeSink]:
-        group = KafkaGroup(self.kafka, [self.name], f"{self.name}-notify")
-        sink = NoticeSink(group, self.client, NotifySettings(), prefix=self.name, channels=[self.pigeon])
+    def notifying(self, settings: NotifySettings = ALONE) -> Iterator[NoticeSink]:
+        group = KafkaGroup(self.kafka, [self.name, self.groups], f"{self.name}-notify")
+        sink = NoticeSink(
+            group, self.client, settings, prefix=self.name, channels=[self.pigeon], groups_topic=self.groups
+        )
         loop, stop = SinkLoop(group, sink, 50), Event()
         parts = (loop.run, Deliveries(sink.notifier, self.client, self.name).run)
         threads = [Thread(target=part, args=(stop,)) for part in parts]
@@ -139,3 +154,62 @@ def test_a_redis_that_came_back_older_or_empty_loses_no_notice(desk: Desk) -> No
     repeats = len(desk.pigeon.told) - len(alerts)
     assert len({message_id for _, _, message_id in desk.pigeon.told}) == len(alerts)
     assert repeats <= 10  # those that Kafka's offset had not passed yet
+
+
+COINS = ("ALGO/USDT", "AVAX/USDT", "FIL/USDT", "NEAR/USDT")
+END_NS = ONSET_NS // MINUTE_NS * MINUTE_NS + MINUTE_NS
+BEFORE = MarketFindings(through_ns=END_NS - MINUTE_NS, active={"binance:USDT": 4})
+
+
+def sell_off() -> tuple[Group, MarketMinute, list[Alert]]:
+    """Four coins that fell in the same minute."""
+    past = [Past("binance", coin, False, ONSET_NS, -6_000_000, -60_000) for coin in COINS]
+    minute = MarketMinute("binance:USDT", END_NS, 4, 0, 4, 0, 4, 4, -24_000_000, 144_000_000, -240_000, past)
+    group = open_group(minute)
+    assert group is not None
+    alerts = [make_alert(venue="binance", symbol=c, currency="USDT", incident_id=c) for c in COINS]
+    return group, minute, alerts
+
+
+def test_one_sell_off_is_one_notice_although_its_members_are_known_first(desk: Desk) -> None:
+    group, minute, alerts = sell_off()
+    desk.publish_found(BEFORE)
+    waits = NotifySettings(group_wait_s=8.0)
+    with desk.notifying(waits) as sink, desk.notifying(waits):
+        eventually(lambda: sink.groups.store.markets()[0] == BEFORE.through_ns)
+        desk.publish(alerts)
+        eventually(lambda: sink.ledger.pending() == 4)
+        found = MarketFindings([group], [minute], END_NS, {"binance:USDT": 4})
+        desk.publish_found(found, found)
+        eventually(lambda: told(desk) == [f"opened {group.group_id}"])
+        desk.publish_found(MarketFindings([close_group(group)], [], group.until_ns, {}))
+        eventually(lambda: sink.ledger.pending() == 0)
+    with desk.notifying(waits):  # a restart repeats nothing
+        desk.publish([make_alert(symbol="LAST")])
+        eventually(lambda: len(desk.pigeon.told) == 3)
+    last = make_alert(symbol="LAST").alert_id
+    assert told(desk) == sorted([f"opened {group.group_id}", f"resolved {group.group_id}", f"opened {last}"])
+
+
+def test_a_group_that_is_known_before_its_members_waits_for_them(desk: Desk) -> None:
+    group, minute, alerts = sell_off()
+    desk.publish_found(MarketFindings([group], [minute], END_NS, {"binance:USDT": 4}))
+    with desk.notifying(NotifySettings(group_wait_s=1.0)) as sink:
+        eventually(lambda: len(sink.groups.store.news(10)) == 1)
+        desk.publish(alerts[:1])
+        eventually(lambda: not sink.groups.store.news(10))
+        desk.publish(alerts[1:])
+        eventually(lambda: sink.notifier.counts.snapshot().get(("suppressed", "pigeon", "group")) == 4)
+        eventually(lambda: sink.ledger.pending() == 0)
+    assert told(desk) == [f"opened {group.group_id}"]
+
+
+def test_an_alert_in_a_market_whose_minute_is_over_says_what_the_market_did(desk: Desk) -> None:
+    _, minute, alerts = sell_off()
+    alone = msgspec.structs.replace(minute, falling=1, down=1, past=minute.past[:1], sum_move=-60_000)
+    desk.publish_found(MarketFindings([], [alone], END_NS, {"binance:USDT": 4}))
+    with desk.notifying() as sink:
+        eventually(lambda: sink.groups.store.markets()[0] == END_NS)
+        desk.publish(alerts[:1])
+        eventually(lambda: desk.pigeon.told)
+    assert "it moved alone" in desk.pigeon.words[0]

@@ -96,8 +96,10 @@ class RedisNoticeMemory:
 
     def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
         self._client: Any = client  # its types leave open whether it is asynchronous
-        names = ("incidents", "touched", "quality", "offsets")
-        self._incidents, self._touched, self._quality, self._offsets = (f"{prefix}:{{notices}}:{n}" for n in names)
+        names = ("incidents", "touched", "onsets", "quality", "offsets")
+        self._incidents, self._touched, self._onsets, self._quality, self._offsets = (
+            f"{prefix}:{{notices}}:{n}" for n in names
+        )
 
     def incidents(self, ids: Sequence[str]) -> dict[str, Remembered]:
         """Those of the ids that are remembered."""
@@ -108,6 +110,12 @@ class RedisNoticeMemory:
             for name, data in zip(ids, found, strict=True)
             if data is not None
         }
+
+    def between(self, from_ns: int, to_ns: int) -> list[Remembered]:
+        """Incidents that began in [from_ns, to_ns], some microseconds more or less."""
+        with answering():
+            ids = self._client.zrangebyscore(self._onsets, float(from_ns), float(to_ns))
+        return list(self.incidents([name.decode() for name in ids]).values())
 
     def offsets(self, places: Sequence[Place]) -> dict[Place, int]:
         """Where to read on; nothing for a place that was never read, or whose server has lost everything."""
@@ -138,6 +146,7 @@ class RedisNoticeMemory:
             for name, incident in incidents.items():
                 pipe.hset(self._incidents, name, _encode(incident))
                 pipe.zadd(self._touched, {name: float(now_ns)})
+                pipe.zadd(self._onsets, {name: float(min(a.onset_ns for a in incident.alerts.values()))})
             for alert in quality:
                 key = self._quality_key(alert.venue, alert.symbol)
                 pipe.hset(key, alert.alert_id, _encode(alert))
@@ -157,6 +166,7 @@ class RedisNoticeMemory:
                 pipe = self._client.pipeline(transaction=True)
                 pipe.hdel(self._incidents, *keys)
                 pipe.zrem(self._touched, *keys)
+                pipe.zrem(self._onsets, *keys)
                 pipe.execute()
         return len(keys)
 

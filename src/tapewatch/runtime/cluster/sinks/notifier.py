@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,6 +15,7 @@ from tapewatch.alerts.incidents import event, fold
 from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import RetryableError
+from tapewatch.model.market import MarketFindings
 from tapewatch.model.times import DAY_NS
 from tapewatch.notify.channels import build_channels
 from tapewatch.notify.context import Context
@@ -23,16 +24,20 @@ from tapewatch.notify.notifier import Notifier
 from tapewatch.notify.port import Channel, Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
+from tapewatch.runtime.cluster.sinks.group_news import GroupDesk
 from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.groups import RedisGroupStore
 from tapewatch.stores.redis.notices import Place, RedisNoticeLedger, RedisNoticeMemory, Remembered
 from tapewatch.tape.kafka_group import KafkaGroup, Taken
+from tapewatch.tape.kafka_names import GROUPS
 
 _log = logging.getLogger(__name__)
 _LEASE_S = 60.0  # longer than one pass over the ledger
 _IDLE_S, _BUSY_S = 0.25, 2.0
 _LOOK_EVERY_S = 1.0
 _PRUNE_EVERY_S = 3_600.0
-_alert = msgspec.json.Decoder(Alert)
+T = TypeVar("T")
+_alert, _findings = msgspec.json.Decoder(Alert), msgspec.json.Decoder(MarketFindings)
 
 
 class NoticeSink:
@@ -50,6 +55,7 @@ class NoticeSink:
         now: Callable[[], int] = time.time_ns,
         silences: Callable[[], Sequence[Silence]] = tuple,
         channels: Sequence[Channel] | None = None,
+        groups_topic: str = GROUPS,
     ) -> None:
         """`silences` are those that people set, beside those of the settings; `channels` stand for the settings' own.
         InputError for routes to channels that there are none of."""
@@ -59,7 +65,11 @@ class NoticeSink:
             channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
         fixed = tuple(s.silence() for s in settings.silences)
         routes = routes_of(settings, channels)
-        decider = Decider(tuple(channels), routes, lambda: (*fixed, *silences()), self.memory.quality)
+        self.groups = GroupDesk(RedisGroupStore(client, prefix, now), self.memory, settings, now)
+        self._groups_topic = groups_topic
+        decider = Decider(
+            tuple(channels), routes, lambda: (*fixed, *silences()), self.memory.quality, self.groups.grouping
+        )
         self.notifier = Notifier(decider, self.ledger, now=now, retry=settings.retry)
         self._saved: dict[Place, int] = {}
         self._uncommitted: dict[Place, int] = {}
@@ -71,7 +81,8 @@ class NoticeSink:
         messages = self._in_place(messages)
         if not messages:
             return False
-        alerts = self._read(messages)
+        self.groups.take(self._read([m for m in messages if m.topic == self._groups_topic], _findings))
+        alerts = self._read([m for m in messages if m.topic != self._groups_topic], _alert)
         known = self.memory.incidents(list({alert.incident_id for alert in alerts}))
         notices: list[Notice] = []
         changed: dict[str, Remembered] = {}
@@ -96,7 +107,8 @@ class NoticeSink:
         clock_s = time.monotonic()
         if clock_s >= self._look_at:
             self._look_at = clock_s + _LOOK_EVERY_S
-            nothing_owed = self.ledger.pending() == 0
+            self.groups.tell(self.notifier)
+            nothing_owed = self.ledger.pending() == 0 and not self.groups.store.news(1)
             if not self._rewind(self._owned(self._saved)) and nothing_owed:  # in this order: a loss shows in the second
                 self._group.commit_at(self._owned(self._uncommitted))
                 self._uncommitted = {}
@@ -104,6 +116,7 @@ class NoticeSink:
             self._prune_at = clock_s + _PRUNE_EVERY_S
             before_ns = self._now() - int(self._keep_days * DAY_NS)
             self.pruned += self.ledger.prune(before_ns) + self.memory.prune(before_ns)
+            self.pruned += self.groups.store.prune(before_ns)
 
     def _in_place(self, messages: Sequence[Taken]) -> list[Taken]:
         """The messages without those ahead of where the stored place is: a server that fell back reads again."""
@@ -135,14 +148,14 @@ class NoticeSink:
         assigned = set(self._group.assigned)
         return {place: at for place, at in places.items() if place in assigned}
 
-    def _read(self, messages: Sequence[Taken]) -> list[Alert]:
+    def _read(self, messages: Sequence[Taken], decoder: msgspec.json.Decoder[T]) -> list[T]:
         found = []
         for message in messages:
             try:
-                found.append(_alert.decode(message.value))
+                found.append(decoder.decode(message.value))
             except msgspec.MsgspecError as error:
                 self.unreadable += 1  # the indexer makes a dead letter of it
-                _log.error("message %d of %s is no alert: %s", message.offset, message.topic, error)
+                _log.error("message %d of %s cannot be read: %s", message.offset, message.topic, error)
         return found
 
     def _news(self, incident: Remembered, alert: Alert) -> Iterable[Notice]:
@@ -153,7 +166,7 @@ class NoticeSink:
             return []
         incident.told = after
         link = link_to(self._link, after.incident_id, alert.alert_id)
-        return [Notice(event=what, incident=after, alert=alert, link=link)]
+        return [self.groups.told(Notice(event=what, incident=after, alert=alert, link=link))]
 
     def collect(self) -> Iterable[Metric]:
         """As a Prometheus collector."""
@@ -166,6 +179,7 @@ class NoticeSink:
         events = CounterMetricFamily("tapewatch_notifier_events", "What the notifier met.", labels=["what"])
         for name in ("unreadable", "rewound", "pruned"):
             events.add_metric([name], getattr(self, name))
+        events.add_metric(["groups_without_members"], self.groups.alone)
         yield events
         waiting = GaugeMetricFamily("tapewatch_notices_pending", "Notices that are owed.")
         try:

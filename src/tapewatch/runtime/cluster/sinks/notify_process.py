@@ -18,7 +18,7 @@ from tapewatch.stores.elasticsearch import BulkWriter, ElasticCaseStore, Refused
 from tapewatch.stores.elasticsearch.indices import SILENCES
 from tapewatch.stores.redis.client import connect
 from tapewatch.tape.kafka_group import KafkaGroup
-from tapewatch.tape.kafka_names import ALERTS
+from tapewatch.tape.kafka_names import ALERTS, GROUPS
 
 _log = logging.getLogger(__name__)
 GROUP = "tapewatch-notify"
@@ -65,7 +65,7 @@ def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALE
     """Notify until SIGTERM or SIGINT. Any number may run: they share the topic, and one of them sends."""
     registry, state = CollectorRegistry(), settings.state
     client = connect(state.address, cluster=state.cluster, timeout_s=state.timeout_s)
-    group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-notify"), [topic], GROUP)
+    group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-notify"), [topic, GROUPS], GROUP)
     elastic = elastic_client(settings.elasticsearch)
     wanted = settings.elasticsearch
     silences = KnownSilences(
