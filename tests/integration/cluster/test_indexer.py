@@ -99,10 +99,8 @@ def desk(kafka_server: Running, elasticsearch_server: Running) -> Iterator[Desk]
     name = uuid.uuid4().hex[:10]
     kafka = KafkaSettings(kafka_server.address)
     topics = SinkTopics(f"{name}-signals", f"{name}-alerts", f"{name}-dead", f"{name}-groups")
-    KafkaTopics(kafka).ensure(
-        [TopicSpec(topics.signals, 2), TopicSpec(topics.alerts, 2), TopicSpec(topics.dead_letters, 1)]
-        + [TopicSpec(topics.groups, 1)]
-    )
+    specs = [TopicSpec(name, 2) for name in (topics.signals, topics.alerts)]
+    KafkaTopics(kafka).ensure([*specs, TopicSpec(topics.dead_letters, 1), TopicSpec(topics.groups, 1)])
     client = connect(ElasticSettings((elasticsearch_server.address,)))
     publisher = KafkaPublisher(kafka, linger_ms=1)
     yield Desk(kafka, topics, f"{name}-", client, publisher)

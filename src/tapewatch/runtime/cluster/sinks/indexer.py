@@ -178,7 +178,8 @@ class Indexer:
 
     def _index_groups(self, found: Sequence[MarketFindings]) -> None:
         """The newest revision of each group, and all minutes."""
-        groups = {group.group_id: group for findings in found for group in findings.groups}
+        every = [group for findings in found for group in findings.groups]
+        groups = {group.group_id: group for group in sorted(every, key=lambda group: group.revision)}
         minutes = [minute for findings in found for minute in findings.minutes]
         self.group_revisions += len(self._groups.put(MarketFindings(list(groups.values()), minutes)))
 
