@@ -41,7 +41,7 @@ from tests.factories import make_alert, make_alerts, make_signal
 from tests.integration.cluster.faulty import FaultyElastic
 
 pytestmark = pytest.mark.cluster
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 @dataclass
