@@ -121,6 +121,26 @@ def late_move(size: float, before_close: int) -> Tape:
     return tape
 
 
+def storm(size: float, length: int) -> Tape:
+    """So many bars that go up and down by up to `size`, and calm ones after them."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        return bars(TSLA, [*calm(n, price), *calm(length, price, size), *calm(60, price)], OPEN_NS)
+
+    return tape
+
+
+def again(n: int, price: float) -> list[Tick]:
+    """The last bar comes 25 times more."""
+    ticks = bars(TSLA, calm(n, price), OPEN_NS)
+    return [*ticks, *ticks[-1:] * 25, *bars(TSLA, calm(30, price), OPEN_NS + n * MINUTE_NS)]
+
+
+def each_corrected(n: int, price: float) -> list[Tick]:
+    ticks = bars(TSLA, calm(n, price), OPEN_NS)
+    return [t for tick in ticks for t in (tick, replace(tick, volume=tick.volume + 1.0))]
+
+
 CASES = {
     "zscore": Case(20, jump(0.01), quiet, flat_then_a_cent, "a cent after flat bars: no variation is no deviation"),
     "sma": Case(20, jump(0.06), quiet, slow_drift, "ten percent, spread over two hundred bars"),
@@ -145,5 +165,9 @@ CASES = {
         "0.7 % below its peg, for four minutes",
         pegged=True,
     ),
+    "volatility_regime": Case(
+        70, storm(0.006, 45), quiet, storm(0.006, 4), "four bars of it: a volatile moment, and no half hour"
+    ),
+    "feed_disorder": Case(1, again, quiet, each_corrected, "every bar corrected once"),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
 }

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tapewatch.detection.engine import Engine
+from tapewatch.detection.instruments import Facts
 from tapewatch.detection.rules import RuleSet
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Fate, TickBatch
@@ -18,12 +19,13 @@ from tests.unit.detection.market import market
 from tests.unit.detection.support import COMPILED, Run, Tick, batch_of, engine_for, everything, feed, joined, preset
 
 RULES = {"default": preset("default"), "prototype": preset("prototype"), "everything": everything()}
+PEGS = [Facts("TSLA", "XNAS", peg=250.0), Facts("PEPE/USDT", "binance", peg=1.2e-5)]
 EXAMPLES = 25 if COMPILED else 2
 LENGTH = 90 if COMPILED else 45
 
 
 def reference(rules: RuleSet, tape: Sequence[Tick]) -> Run:
-    return feed(engine_for(rules), batch_of(tape))
+    return feed(engine_for(rules, PEGS), batch_of(tape))
 
 
 def same(one: Run, other: Run) -> None:
@@ -33,10 +35,10 @@ def same(one: Run, other: Run) -> None:
 
 def cut(rules: RuleSet, tape: Sequence[Tick], at: Sequence[int], restart: Random | None) -> Run:
     """Process the tape in pieces; with `restart`, now and then by a new engine that loads what the last one saved."""
-    engine, rows, parts = engine_for(rules), dict[str, bytes](), []
+    engine, rows, parts = engine_for(rules, PEGS), dict[str, bytes](), []
     for start, end in zip((0, *at), (*at, len(tape)), strict=True):
         if restart is not None and restart.random() < 0.5:
-            engine = engine_for(rules)
+            engine = engine_for(rules, PEGS)
             engine.load(restart.sample(sorted(rows.items()), len(rows)))
         parts.append(feed(engine, batch_of(tape[start:end], first=start)))
         rows |= parts[-1].rows
@@ -72,7 +74,7 @@ def shard(rules: RuleSet, tape: Sequence[Tick], mine: list[Instrument], random: 
     batch = batch_of(tape, [*mine, *{t.of for t in tape if t.of is not None} - set(mine)])
     kept = [i for i, t in enumerate(tape) if t.of is None or t.of in mine]
     middle = random.randrange(len(kept) + 1)
-    engine: Engine = engine_for(rules)
+    engine: Engine = engine_for(rules, PEGS)
     parts = [
         feed(engine, only(batch.take(np.array(piece, np.int64)), mine)) for piece in (kept[:middle], kept[middle:])
     ]

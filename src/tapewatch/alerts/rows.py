@@ -52,6 +52,7 @@ COMMON = np.dtype(
         ("phases", "i8"),  # bit mask of session phases in which the rule is active
         ("from_ns", "i8"),
         ("until_ns", "i8"),
+        ("directed", "i8"),  # 0: its alerts are neither rises nor drops
         ("rule", "i8"),
         ("details", "i8"),  # how many details its detector states
     ],

@@ -54,7 +54,8 @@ class Minutes:
 
 class MinuteBuffer:
     """Buffers of one engine. Of its `clock` the kernel reads and writes: the time beyond which the next heartbeat ends
-    a minute, used places in `rows` and in `past`, the number of markets, and the bits of `open_mask` that are prices'.
+    a minute, used places in `rows` and in `past`, the number of markets, and the bits of `open_mask` that are moves
+    of prices.
     """
 
     def __init__(self, clock: Any, rules: RuleSet, table: SymbolTable) -> None:
@@ -66,7 +67,8 @@ class MinuteBuffer:
         self._kept = 0
         self.rows: Any = plain(np.zeros(_ROWS, BREADTH).view(np.recarray))
         self.past: Any = plain(np.zeros(2 * _PAST, PAST).view(np.recarray))
-        clock[4] = sum(3 << 2 * i for i, r in enumerate(rules.rules) if r.detector.category == "price")
+        moves = (i for i, r in enumerate(rules.rules) if r.detector.category == "price" and r.detector.directed)
+        clock[4] = sum(3 << 2 * i for i in moves)
         self.fit()
 
     def fit(self) -> None:

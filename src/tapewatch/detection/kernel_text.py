@@ -72,6 +72,31 @@ RULE = """    level = NONE
         m = settle(out, m, level, params.c{i}, head, cold, tick, where)
 """
 
+CALM = """    if verdict == 0 and {sees_follow}((head.open_mask >> {bit}) & 3) != 0:
+        m = settle(out, m, NONE, params.c{i}, head, cold, tick, where)
+"""
+
+DISORDERED = """
+
+@njit(error_model="numpy")
+def disordered(row, cold, params, group, mask, out, m, record, offset, slot, fate):
+    head = row.head
+    price = head.close
+    tick = Tick(head.event_ns, head.last_ns, head.last_ns - head.event_ns, price, price, price, price, 0.0, OK, OK, math.nan,
+                head.phase, fate, OK, 0.0, math.nan, OK, math.nan, head.volume_dev, 0.0)
+    where = (record, offset, slot, TIMER)
+{steps}
+    return m
+"""
+
+DISORDERED_STEP = """
+    common = params.c{i}
+    if (mask >> {i}) & 1 and (common.phases >> head.phase) & 1 and common.from_ns <= tick.event_ns and tick.event_ns < common.until_ns:
+        level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out.at[m])
+        if level != NONE:
+            m = settle(out, m, level, common, head, cold, tick, where)
+"""
+
 APART = """
 
 @njit(error_model="numpy")
@@ -258,6 +283,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         if fate != 0:
             fates[at] = fate
             {future}
+            {disorder}
             i += 1
             continue
         place = venue[s]
@@ -289,7 +315,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
 
 def _rules(detectors: Sequence[Detector], chunked: bool) -> str:
     return "".join(
-        RULE.format(
+        (CALM if d.fates else RULE).format(
             i=i,
             bit=2 * i,
             test="!=" if d.verdicts else "==",
@@ -392,10 +418,21 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
     )
     if quarantine:
         parts.append(SCREEN.format(q=quarantine[0]))
+    disorder = ""
+    fated = [i for i, d in enumerate(detectors) if d.fates]
+    if fated:
+        parts.append(DISORDERED.format(steps="".join(DISORDERED_STEP.format(i=i) for i in fated)))
+        watched = sum(1 << i for i in fated)
+        disorder = (
+            f"if fate != FUTURE and masks[s] & {watched}:\n"
+            "                m = disordered(row, cold[s], params, group, masks[s], out, m, i, off[at], slot, fate)\n"
+            "                dirty[s] = 3"
+        )
     parts.append(
         RUN.format(
             margin=20 * len(detectors) + 32,
             future=future,
+            disorder=disorder,
             entry="screen" if quarantine else "enter",
             verdict="" if quarantine else ", impossible(op[at], hi[at], lo[at], cl[at])",
         )

@@ -57,14 +57,14 @@ def _endings(table: SymbolTable, slot: int, old: RuleSet, kept: dict[tuple[str, 
                 continue
             episode["state"] = CLOSED
             episode["revision"] += 1
-            found.append(_event(slot, i, side, rule.detector.category, head, episode))
+            found.append(_event(slot, i, side, rule.detector.has_direction, head, episode))
     return found
 
 
-def _event(slot: int, rule: int, side: int, category: str, head: Any, episode: Any) -> Any:
+def _event(slot: int, rule: int, side: int, directed: bool, head: Any, episode: Any) -> Any:
     event = np.zeros(1, EVENT)[0]
     event["kind"], event["slot"], event["rule"], event["reason"] = RESOLVED, slot, rule, RULE_CHANGED
-    event["direction"] = 0 if category == "data_quality" else (1 if side == 0 else -1)
+    event["direction"] = (1 if side == 0 else -1) if directed else 0
     event["event_ns"], event["k"], event["phase"] = head.event_ns, head.k, head.phase
     event["price"], event["before"] = head.close, episode["before"]
     event["score"], event["rarity"] = episode["score"], episode["rarity"]

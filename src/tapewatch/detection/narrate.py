@@ -146,8 +146,8 @@ def _course(alert: Alert) -> str:
     """How the episode went on since its first signal."""
     if alert.change == "fired":
         return ""
-    if alert.category == "data_quality":
-        words = {"resolved": "over", "recovering": "quiet since", "retracted": "withdrawn"}
+    if alert.direction == "none":
+        words = {"worsened": "worse", "resolved": "over", "recovering": "quiet since", "retracted": "withdrawn"}
         return f"; {words.get(alert.change, 'again')}" + (f" ({alert.reason})" if alert.reason else "")
     now = f"now {alert.change_pct:+.2f} %, at its worst {alert.peak_change_pct:+.2f} %"
     if alert.change == "retracted":

@@ -139,6 +139,7 @@ def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
         "phases": mask,
         "from_ns": parse_rfc3339(rule.enabled_from) if rule.enabled_from else -int(NEVER_NS),
         "until_ns": parse_rfc3339(rule.enabled_until) if rule.enabled_until else int(NEVER_NS),
+        "directed": int(compiled.detector.has_direction),
         "rule": index,
         "details": len(compiled.detector.details),
     }

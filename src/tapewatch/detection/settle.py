@@ -4,6 +4,7 @@ from tapewatch.alerts.codes import (
     BAD_PRINT,
     CLOSE,
     CLOSED,
+    DATA_QUALITY,
     DATA_RETURNED,
     FIRE,
     FIRED,
@@ -11,6 +12,7 @@ from tapewatch.alerts.codes import (
     NO_REASON,
     RESOLVED,
     RETRACTED,
+    REVERTED,
     SESSION_END,
     SIGNAL,
     WORSENED,
@@ -189,7 +191,7 @@ def follow_up(
         if (head.open_mask >> bit) & 1 == 0:
             continue
         ep = cold.episodes[bit]
-        direction = 0 if common.category == 2 else (1 if side == 0 else -1)
+        direction = (1 if side == 0 else -1) if common.directed else 0
         if level == FIRE and signal_direction == (1 if side == 0 else -1):
             continue
         if level == CLOSE:
@@ -207,7 +209,9 @@ def follow_up(
             continue
         kind = calm(ep, common, tick.interval_ns >= MINUTE_NS, tick.act_ns)
         if kind == RESOLVED:
-            reason = end_reason(ep, tick.close) if direction != 0 else DATA_RETURNED
+            reason = REVERTED if common.category != DATA_QUALITY else DATA_RETURNED
+            if direction != 0:
+                reason = end_reason(ep, tick.close)
             m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, reason)
         elif kind != SIGNAL:
             m = emit(out, m, kind, rule, direction, ep, head, tick, where, NO_REASON)
@@ -234,7 +238,7 @@ def end_session(out: Row, m: int, common: Row, head: Row, cold: Row, tick: Row, 
     for side in range(2):
         bit = 2 * rule + side
         if (head.open_mask >> bit) & 1:
-            direction = 0 if common.category == 2 else (1 if side == 0 else -1)
+            direction = (1 if side == 0 else -1) if common.directed else 0
             ep = cold.episodes[bit]
             m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, SESSION_END)
     return m

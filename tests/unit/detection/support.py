@@ -137,8 +137,9 @@ def watching(**rules: dict[str, Any]) -> RuleSet:
 
 
 def everything() -> RuleSet:
-    """All detectors, with their defaults, on every symbol."""
-    return watching(**{d.name: {} for d in DETECTORS})
+    """All detectors, on every symbol, with their defaults, but that few records out of order are a burst."""
+    few = {"feed_disorder": {"params": {"least": 3, "share_pct": 1.0, "window": "1h"}}}
+    return watching(**{d.name: few.get(d.name, {}) for d in DETECTORS})
 
 
 def engine_for(rules: RuleSet, facts: Sequence[Facts] = ()) -> Engine:

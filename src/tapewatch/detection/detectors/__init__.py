@@ -6,6 +6,7 @@ from tapewatch.detection.detectors import (
     band_proximity,
     closing_move,
     cusum_drift,
+    feed_disorder,
     flash_crash,
     overnight_gap,
     peg_deviation,
@@ -15,6 +16,7 @@ from tapewatch.detection.detectors import (
     sma,
     stale_feed,
     suspected_split,
+    volatility_regime,
     volume_spike,
     zscore,
 )
@@ -36,4 +38,6 @@ DETECTORS: tuple[Detector, ...] = (
     overnight_gap.DETECTOR,
     suspected_split.DETECTOR,
     peg_deviation.DETECTOR,
+    feed_disorder.DETECTOR,
+    volatility_regime.DETECTOR,
 )

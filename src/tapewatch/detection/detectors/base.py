@@ -32,7 +32,7 @@ class Tick(NamedTuple):
     fresh: int  # 1 where no return may be taken: the first tick, or the first after a gap
     ret: float  # log return against the last close in the windows, scaled down by sqrt(missing time); NaN if fresh
     phase: int
-    verdict: int  # 0, or why the tick is quarantined (codes in `quarantine`)
+    verdict: int  # 0, or why the tick is quarantined (codes in `quarantine`); for a detector of fates, which it met
     known: int  # 1 where the volume of this phase is known
     step: float  # tick size, in price
     sigma: float  # robust scale of `ret` for this phase and time of day; NaN where there is not enough
@@ -74,5 +74,12 @@ class Detector:
     due: Callable[..., int] | None = None
     chunks: bool = False  # sees trades as chunks (like bars, their counts in `head.chunk`) and not one by one
     verdicts: bool = False  # judges quarantined ticks, and only those
+    fates: bool = False  # judges late, repeated and corrected records, at the symbol's clock, and only those
+    directed: bool = True  # its alerts are rises or drops; those of data quality never are
     defaults: Mapping[str, Detail] = field(default_factory=dict)  # common settings that suit it
     knobs: Mapping[str, float] = field(default_factory=dict)  # parameters that `tune` scales, each to this power
+
+    @property
+    def has_direction(self) -> bool:
+        """Are its alerts rises or drops?"""
+        return self.directed and self.category != "data_quality"
