@@ -39,6 +39,7 @@ from tests.unit.detection.support import (
     feed,
     joined,
     preset,
+    row,
     run,
     watching,
 )
@@ -93,6 +94,7 @@ def test_its_layouts_are_fixed_and_its_parameters_are_checked(name: str) -> None
     assert {np.dtype(t) for t in _leaves(detector.state)} <= {np.dtype("i8"), np.dtype("f8")}
     assert set(detector.pack(detector.params())) == set(detector.record.names or ())
     assert ("deadline_ns" in (detector.state.names or ())) == (detector.due is not None)
+    assert "provisional" not in (detector.state.names or ()) or detector.chunks
     assert 0 < len(detector.details) <= DETAILS
     with pytest.raises(InputError, match="no_such_key"):
         compile_rule(Rule(name="r", detector=name, params={"no_such_key": 1}))
@@ -200,6 +202,16 @@ def test_it_is_deterministic(name: str) -> None:
     first, second = (judged(name, case(name).positive(70, 100.0)) for _ in range(2))
     assert first.told() == second.told()
     assert first.rows == second.rows
+
+
+@every_detector
+def test_what_speaks_before_a_bar_is_over_keeps_nothing_of_a_tick(name: str) -> None:
+    if "provisional" not in (registry.detector_named(name).state.names or ()):
+        pytest.skip("it does not")
+    engine = engine_for(watching(**{name: {}}))
+    feed(engine, batch_of(case(name).positive(70, 100.0)))
+    at = [d.name for d in DETECTORS].index(name)
+    assert not any(row(engine, TSLA)[f"r{at}"].tobytes())
 
 
 @every_detector

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 
 from tapewatch.model.alerts import Change, Reason
+from tapewatch.model.signals import Outcome
 
 
 def codes(n: int) -> tuple[int, ...]:
@@ -43,6 +44,10 @@ REASONS: dict[int, Reason | None] = {
     BAD_PRINT: "bad_print",
     DATA_RETURNED: "data_returned",
 }
+
+# What a signal is to its bar: of the whole bar; of a part of it; of the whole, and said before; not what was said.
+FINAL, PROVISIONAL, CONFIRMED, WITHDRAWN = codes(4)
+OUTCOMES: dict[int, Outcome] = {CONFIRMED: "confirmed", WITHDRAWN: "withdrawn"}
 
 # Classes of incident.
 PRICE, VOLUME, DATA_QUALITY = codes(3)

@@ -72,6 +72,8 @@ EVENT = np.dtype(
         ("direction", "i8"),  # 1 rise, -1 drop, 0 none
         ("event_ns", "i8"),
         ("k", "i8"),
+        ("stage", "i8"),  # of a signal: FINAL, or what it is to a provisional one
+        ("bar_ns", "i8"),  # stamp of the bar that a signal of another stage is about
         ("phase", "i8"),
         ("price", "f8"),
         ("volume", "f8"),

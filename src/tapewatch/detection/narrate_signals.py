@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapewatch.alerts.codes import CLOSED, SIGNAL
+from tapewatch.alerts.codes import CLOSED, OUTCOMES, PROVISIONAL, SIGNAL, WITHDRAWN
 from tapewatch.alerts.rows import EVENT
 from tapewatch.detection.detectors.bad_print import VERDICTS
 from tapewatch.detection.detectors.base import Detector
@@ -39,19 +39,29 @@ def details_of(detector: Detector, values: Iterable[float], source: int) -> dict
     return found
 
 
+def _own(stage: int, bar_ns: int, ts_ns: int, k: int) -> tuple[int, int]:
+    """The time and k in a signal's id: what comes before a bar's end, or takes it back, is named after the bar."""
+    if stage == PROVISIONAL:
+        return bar_ns, ids.PROVISIONAL_K
+    return (bar_ns, ids.WITHDRAWN_K) if stage == WITHDRAWN else (ts_ns, k)
+
+
 def signals_of(
     rows: Any, rules: Sequence[CompiledRule], instruments: Sequence[Instrument], detected: str | None
 ) -> list[Signal]:
     """The signals of rows (n,) of EVENT, in order; about 10 us each."""
     episode = rows["episode"]
-    columns = [rows[name].tolist() for name in ("rule", "slot", "direction", "event_ns", "k", "kind", "offset")]
+    columns = [
+        rows[name].tolist() for name in ("rule", "slot", "direction", "event_ns", "k", "kind", "stage", "bar_ns")
+    ]
+    columns += [rows["offset"].tolist()]
     columns += [episode[name].tolist() for name in ("state", "onset_ns", "onset_k")]
     columns += [rows[name].tolist() for name in ("price", "score", "value", "threshold", "before", "source", "detail")]
     written: Callable[[int], str] = cache(format_rfc3339)  # many symbols have one time
     alert_id = cache(ids.alert_id)  # an episode has many signals
     found = []
     for (
-        r, slot, towards, ts, k, kind, offset,
+        r, slot, towards, ts, k, kind, stage, bar, offset,
         state, onset, onset_k,
         price, score, value, threshold, before, source, detail,
     ) in zip(*columns, strict=True):  # fmt: skip
@@ -60,7 +70,7 @@ def signals_of(
         belongs = kind != SIGNAL or state != CLOSED
         found.append(
             Signal(
-                signal_id=ids.signal_id(*named, ts, k),
+                signal_id=ids.signal_id(*named, *_own(stage, bar, ts, k)),
                 alert_id=alert_id(*named, onset, onset_k) if belongs else None,
                 rule=rule.name,
                 rule_version=rule.version,
@@ -71,7 +81,7 @@ def signals_of(
                 timestamp=written(ts),
                 ts_event_ns=ts,
                 k=k,
-                provisional=False,
+                provisional=bool(stage == PROVISIONAL),
                 price=price,
                 score=score,
                 statistic=rule.detector.statistic,
@@ -80,6 +90,8 @@ def signals_of(
                 change_pct=percent(price, before),
                 details=details_of(rule.detector, detail, source),
                 offset=offset,
+                settles=ids.signal_id(*named, bar, ids.PROVISIONAL_K) if stage in OUTCOMES else None,
+                outcome=OUTCOMES.get(stage),
                 timestamp_detection=detected,
             )
         )

@@ -6,6 +6,7 @@ from tapewatch.alerts.codes import (
     CLOSED,
     DATA_QUALITY,
     DATA_RETURNED,
+    FINAL,
     FIRE,
     FIRED,
     HALF,
@@ -55,6 +56,7 @@ def stamp(event: Row, kind: int, fired: int, rule: int, head: Row, tick: Row, wh
     """Fill what every event carries: the tick, the symbol's health, its last closes. `where` = (record, offset, slot,
     k)."""
     event.kind = kind
+    event.stage = FINAL
     event.fired = fired
     event.rule = rule
     event.record = where[0]

@@ -2,6 +2,9 @@
 
 import hashlib
 
+PROVISIONAL_K, WITHDRAWN_K = -2, -3
+"""The k of signals about a bar that was not over: there is one of each a bar, rule and direction."""
+
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -8,8 +8,16 @@ Direction = Literal["rise", "drop", "none"]
 Detail = float | int | str | bool | None
 
 
+Outcome = Literal["confirmed", "withdrawn"]
+
+
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """What topic `alerts` and index `signals-*` carry. `provisional` signals may be confirmed or withdrawn later."""
+    """What topic `alerts` and index `signals-*` carry.
+
+    A `provisional` one is of a bar that is not over, or that is held back until the next ones tell. When that bar is
+    judged, exactly one other signal names it in `settles`: the final one that confirms it, or one that withdraws it,
+    which has no numbers. Neither a provisional nor a withdrawing one belongs to an alert.
+    """
 
     signal_id: str
     alert_id: str | None  # the episode that it opened or was absorbed by; None while provisional or for evidence only
@@ -31,4 +39,6 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     change_pct: float | None
     details: dict[str, Detail]
     offset: int  # provenance: where in the tape
+    settles: str | None = None  # signal_id of the provisional one that this confirms or withdraws
+    outcome: Outcome | None = None  # which of both
     timestamp_detection: str | None = None  # stamped at commit

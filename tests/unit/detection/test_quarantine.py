@@ -92,7 +92,7 @@ def test_in_the_pre_market_a_second_bar_at_the_new_level_confirms_dated_to_the_f
 
 def test_a_jump_that_is_neither_back_nor_confirmed_counts_after_three_bars() -> None:
     waiting = course(106.0, 102.0, 102.0, start_ns=PRE_NS)
-    assert waiting.signals == []
+    assert ([s.provisional for s in waiting.signals], waiting.alerts) == ([True], [])
     found = course(106.0, 102.0, 102.0, 102.0, start_ns=PRE_NS)
     assert onsets(found, "price_move", PRE_NS)[:1] == [0]
 
@@ -107,8 +107,9 @@ def test_a_jump_of_trades_that_is_neither_back_nor_confirmed_counts_after_three_
 
 
 def test_where_volume_is_unknown_a_jump_waits_in_the_regular_session_too() -> None:
-    assert course(106.0, volume=0.0).signals == []
-    assert course(106.0, volume=NAN).signals == []
+    waiting = course(106.0, volume=0.0)
+    assert ([s.provisional for s in waiting.signals], waiting.alerts) == ([True], [])
+    assert course(106.0, volume=NAN).alerts == []
     assert onsets(course(106.0, 106.0, volume=0.0), "price_move") == [0]
 
 

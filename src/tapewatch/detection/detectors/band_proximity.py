@@ -25,7 +25,7 @@ class BandProximity(Params, frozen=True, forbid_unknown_fields=True):
     share: float = 0.9
 
 
-STATE = np.dtype([("unused", "i8")])
+STATE = np.dtype([("provisional", "i8")])
 RECORD = np.dtype([("band", "f8"), ("share", "f8")])
 
 

@@ -54,7 +54,8 @@ class Detector:
     came before, then takes it into `state`, and fills `signal` (an `EVENT` row) where it returns HALF or FIRE:
     direction, score, rarity, calibrated, value, threshold, before, source, detail. `due(state, params, head,
     deadline_ns, signal)
-    -> level` exists where the state has `deadline_ns`, its timer.
+    -> level` exists where the state has `deadline_ns`, its timer. A state with a field `provisional`, which is the
+    engine's, says that `step` keeps nothing of a tick and sees chunks: it is then asked before a bar is over as well.
     """
 
     name: str

@@ -39,7 +39,7 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     min_bar: Duration = "0s"  # bars and chunks below this length are not judged: scales calibrated on longer ones
 
 
-STATE = np.dtype([("unused", "i8")])
+STATE = np.dtype([("provisional", "i8")])
 RECORD = np.dtype(
     [
         ("horizon_ns", "i8"),

@@ -48,6 +48,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
     ),
     SIGNALS: (
         _fields(_KEYWORD, "signal_id alert_id rule rule_version detector venue symbol direction statistic")
+        | _fields(_KEYWORD, "settles outcome")
         | _fields(_DOUBLE, "price score value threshold change_pct")
         | _fields(_LONG, "ts_event_ns offset")
         | _fields(_TIME, "timestamp timestamp_detection")
