@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from tapewatch.detection.calendars import Phase, venue_info
-from tapewatch.detection.groups import BINS, GROUP
+from tapewatch.detection.groups import BINS, GROUP, WEEK_BINS
 from tapewatch.detection.instruments import Facts, fill_facts
 from tapewatch.detection.layout import PHASES
 from tapewatch.model.errors import InputError
@@ -30,6 +30,7 @@ class Tail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One group of symbols. Profiles are by phase name, 48 bins each (`features.profile_bin`); a missing one is flat.
+    That of `continuous` holds every day, or has 336 bins: one for each half-hour of the week, from Monday, UTC.
     Tails are by phase name; a missing one is `default`."""
 
     tails: dict[str, Tail]
@@ -91,7 +92,7 @@ def _fill(row: Any, group: Group) -> None:
             row["tail"][phase][key] = getattr(tail, key)
         for column, profiles in (("vol", group.vol), ("volume", group.volume)):
             if name in profiles:
-                row[column][phase] = profiles[name]
+                row[column][phase] = np.resize(profiles[name], WEEK_BINS)  # again and again
 
 
 def read_calibration(data: bytes, source: str) -> Calibration:
@@ -103,8 +104,9 @@ def read_calibration(data: bytes, source: str) -> Calibration:
     for name, group in found.groups.items():
         if "default" not in group.tails:
             raise InputError(f"{source}: group {name!r} has no tail named 'default'")
-        for profile in (*group.vol.values(), *group.volume.values()):
-            if len(profile) != BINS or min(profile) <= 0:
+        for phase, profile in (*group.vol.items(), *group.volume.items()):
+            week = phase == "continuous" and len(profile) == WEEK_BINS
+            if not (week or len(profile) == BINS) or min(profile) <= 0:
                 raise InputError(f"{source}: group {name!r}: a profile needs {BINS} positive numbers")
     missing = {"stock", "crypto"} - set(found.groups)
     if missing:

@@ -49,14 +49,14 @@ def tick_size(head: Row, group: Row) -> float:
 
 @compiled
 def profile_bin(phase: int, from_ns: int, until_ns: int, at_ns: int) -> int:
-    """Which of a profile's 48 bins the time `at_ns` (a bar: its middle) falls into, in a phase of [from_ns, until_ns).
+    """Which of a profile's bins the time `at_ns` (a bar: its middle) falls into, in a phase of [from_ns, until_ns).
 
-    Continuous: the half-hour of the UTC day. Else 4 to 44 are half-hours since the phase began, but the first of them
-    is 0 to 3 (the first minute, to 5, 15 and 30 minutes), and the phase's last 15, 5 and 1 minutes are 45 to 47: an
-    auction's volume and volatility last for minutes, and a mean over the half-hour would tell them too low.
+    Continuous: the half-hour of the UTC week, from Monday. Else 4 to 44 are half-hours since the phase began, but the
+    first of them is 0 to 3 (the first minute, to 5, 15 and 30 minutes), and the phase's last 15, 5 and 1 minutes are 45
+    to 47: an auction's volume and volatility last for minutes, and a mean over the half-hour would tell them too low.
     """
     if phase == 4:
-        return (at_ns // BIN_NS) % 48
+        return (at_ns // BIN_NS + 3 * 48) % 336  # the epoch was a Thursday
     since = max(0, at_ns - from_ns)  # a held tick may be older than its phase
     left = until_ns - at_ns
     if left <= 15 * MINUTE_NS:

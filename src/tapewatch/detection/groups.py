@@ -5,8 +5,9 @@ import numpy as np
 from tapewatch.detection.layout import PHASES
 from tapewatch.detection.stats.tail import TAIL
 
-BINS = 48
-"""Of a profile: `features.season_bin` tells which is which."""
+BINS, WEEK_BINS = 48, 336
+"""Of a profile of a phase, and of one of the week, which what never closes may have: `features.profile_bin` tells which
+is which."""
 
 SPLITS, HALTS = 8, 8
 """Announced ones that one instrument may have."""
@@ -24,8 +25,8 @@ GROUP = np.dtype(
         ("split_ratio", "f8", (SPLITS,)),
         ("halt_from_ns", "i8", (HALTS,)),
         ("halt_until_ns", "i8", (HALTS,)),
-        ("vol", "f8", (PHASES, BINS)),  # seasonal factor of absolute returns
-        ("volume", "f8", (PHASES, BINS)),  # seasonal factor of volume
+        ("vol", "f8", (PHASES, WEEK_BINS)),  # seasonal factor of absolute returns
+        ("volume", "f8", (PHASES, WEEK_BINS)),  # seasonal factor of volume
     ],
     align=True,
 )

@@ -1,5 +1,7 @@
 """Profiles by time of day, what of a history is counted, and what the shipped calibration holds."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -7,12 +9,12 @@ import pytest
 from tapewatch.detection.calibration import Calibration, read_calibration
 from tapewatch.detection.features import profile_bin
 from tapewatch.detection.tuning import CONSERVATIVE, calibrate
-from tapewatch.detection.tuning.bars import bars_of
+from tapewatch.detection.tuning.bars import Bars, bars_of
 from tapewatch.detection.tuning.profiles import clipped_mean, profile, sizes
 from tapewatch.detection.tuning.tails import ENOUGH_PEAKS
 from tapewatch.feeds.simulator import SimulatorConfig, market
 from tapewatch.model.ticks import TickBatch
-from tapewatch.model.times import MINUTE_NS
+from tapewatch.model.times import MINUTE_NS, parse_rfc3339
 from tests.unit.detection.support import BTC, COMPILED, TSLA, bars, batch_of, calibration, calm
 
 compiled_only = pytest.mark.skipif(not COMPILED, reason="a history as plain Python takes minutes")
@@ -42,8 +44,11 @@ def test_the_first_and_last_minutes_of_a_session_have_bins_of_their_own(minute: 
     assert profile_bin(2, 0, 390 * MINUTE_NS, middle_ns) == expected
 
 
-def test_what_never_closes_has_a_bin_for_each_half_hour_of_the_day() -> None:
-    assert [profile_bin(4, 0, 0, h * 30 * MINUTE_NS) for h in (0, 1, 47, 48)] == [0, 1, 47, 0]
+def test_what_never_closes_has_a_bin_for_each_half_hour_of_the_week_from_monday() -> None:
+    monday_ns = parse_rfc3339("2025-04-07T00:00:00Z")
+    assert [profile_bin(4, 0, 0, monday_ns + h * 30 * MINUTE_NS) for h in (0, 1, 47, 48, 335, 336)] == [
+        0, 1, 47, 48, 335, 0
+    ]  # fmt: skip
 
 
 def test_bars_that_are_late_or_doubled_are_left_out() -> None:
@@ -64,11 +69,50 @@ def test_one_crash_does_not_move_a_clipped_mean_far() -> None:
 
 def test_a_profile_tells_busy_bins_from_calm_ones_and_has_mean_one() -> None:
     history = bars_of([batch_of(bars(BTC, calm(4 * 1440)))])
-    busy = np.where(history[0].bin < 24, 3.0, 1.0)
+    busy = np.where(history[0].bin % 48 < 24, 3.0, 1.0)
     found = profile(history, [busy], 4)
     assert found is not None
     assert found[0] > 1.15 > 0.9 > found[47]
     assert np.mean(found) == pytest.approx(1.0, abs=1e-3)
+
+
+def weeks(days: int) -> tuple[list[Bars], list[np.ndarray[Any, np.dtype[np.float64]]]]:
+    """Hourly bars from a Monday on, twice as much at noon, and a third of it at weekends."""
+    start_ns = parse_rfc3339("2025-03-03T00:00:00Z")
+    history = bars_of([batch_of(bars(BTC, calm(days * 24), start_ns, step_ns=60 * MINUTE_NS))])
+    at = history[0].bin
+    value = np.where(at % 48 == 24, 2.0, 1.0) * np.where(at >= 5 * 48, 1.0 / 3.0, 1.0)
+    return history, [value]
+
+
+def test_after_four_weeks_what_never_closes_has_a_profile_of_the_week() -> None:
+    history, value = weeks(28)
+    found = profile(history, value, 4)
+    assert found is not None
+    assert len(found) == 336
+    monday, sunday = found[:48], found[6 * 48 :]
+    assert monday[24] > 1.5 * monday[0]
+    assert sunday[0] < 0.75 * monday[0]  # two thirds less, shrunk: a weekend of four weeks is four days
+    assert sunday[24] > 1.5 * sunday[0]
+
+
+def test_before_that_it_has_one_of_the_day() -> None:
+    found = profile(*weeks(27), 4)
+    assert found is not None
+    assert len(found) == 48
+
+
+def test_a_profile_of_a_day_holds_every_day_and_one_of_the_week_its_own() -> None:
+    day, week = [float(i + 1) for i in range(48)], [float(i + 1) for i in range(336)]
+    shipped = calibration()
+
+    def continuous(profile: list[float]) -> list[float]:
+        group = msgspec.structs.replace(shipped.groups["crypto"], vol={"continuous": profile})
+        table = Calibration("mine", {"crypto": group}).table()
+        return [float(f) for f in table["vol"][0][4]]
+
+    assert continuous(day) == day * 7
+    assert continuous(week) == week
 
 
 @compiled_only
