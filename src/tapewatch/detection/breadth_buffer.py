@@ -17,6 +17,7 @@ MINUTE_KEY = "*|breadth"
 """The row of a shard that tells which minute it has passed."""
 
 _ROWS, _PAST = 1024, 4096
+_NO_ROWS, _NO_PAST = np.zeros(0, BREADTH), np.zeros(0, PAST)  # made once: most batches end no minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ class MinuteBuffer:
 
     def take(self) -> Minutes:
         """What was kept since the last call."""
-        rows = np.concatenate(self._kept_rows) if self._kept_rows else np.zeros(0, BREADTH)
-        past = np.concatenate(self._kept_past) if self._kept_past else np.zeros(0, PAST)
+        rows = np.concatenate(self._kept_rows) if self._kept_rows else _NO_ROWS
+        past = np.concatenate(self._kept_past) if self._kept_past else _NO_PAST
         self._kept_rows, self._kept_past, self._kept = [], [], 0
         through_ns = int(rows["end_ns"][-1]) if len(rows) else self._through_ns()
         return Minutes(rows, past, through_ns, tuple(self._table.markets), self._table.instruments)

@@ -24,6 +24,7 @@ from tapewatch.runtime.cli.tables import STYLES
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.runtime.embedded import build_engine, make_pipeline, open_on_disk, tape_name
 from tapewatch.runtime.pipeline import Pipeline
+from tapewatch.runtime.untold import untold
 
 SHOWN = 8
 REFRESH_PER_S = 8
@@ -79,7 +80,8 @@ def run_demo(config: SimulatorConfig, data_dir: Path, seconds: float, console: C
             drawing = threading.Thread(target=_draw, args=(live, view, done), daemon=True)
             drawing.start()
             try:
-                pipeline.run(slow, 20_000)
+                with untold(stores.database):
+                    pipeline.run(slow, 20_000)
             finally:
                 done.set()
                 drawing.join()

@@ -13,6 +13,7 @@ from tapewatch.model.times import MINUTE_NS, SECOND_NS
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.runtime.notices import CURSOR, GROUP_CURSOR, Notices
 from tapewatch.runtime.pipeline import Progress
+from tapewatch.runtime.untold import untold
 from tapewatch.stores.sqlite import (
     Database,
     SqliteAlertStore,
@@ -173,3 +174,30 @@ def test_nobody_waits_for_a_minute_that_is_over_or_for_a_market_too_small(
     with running(notices_of(database, alerts, progress)):
         wait_until(lambda: len(owed(database)) == 1)
     assert len(SqliteNoticeLedger(database, now).due(ONSET_NS, 10)) == 1
+
+
+def test_nobody_is_told_of_history_that_was_only_looked_at(database: Database) -> None:
+    alerts = SqliteAlertStore(database, now)
+    with untold(database):
+        alerts.upsert(make_alerts(20), [])
+    (later,) = make_alerts(1, seed=8)
+    alerts.upsert([later], [])
+    with running(notices_of(database, alerts)):
+        wait_until(lambda: SqliteCursors(database).get(CURSOR) == 21)
+    assert {alert_id for alert_id, *_ in owed(database)} == {later.alert_id}
+
+
+def test_news_that_waited_before_history_was_looked_at_are_told_with_it(database: Database) -> None:
+    alerts = SqliteAlertStore(database, now)
+    alerts.upsert(make_alerts(1, seed=8), [])
+    with untold(database):
+        alerts.upsert(make_alerts(20), [])
+    assert SqliteCursors(database).get(CURSOR) == 0
+
+
+def test_a_run_through_history_that_failed_skips_nothing(database: Database) -> None:
+    alerts = SqliteAlertStore(database, now)
+    with pytest.raises(ZeroDivisionError), untold(database):
+        alerts.upsert(make_alerts(20), [])
+        raise ZeroDivisionError
+    assert SqliteCursors(database).get(CURSOR) == 0

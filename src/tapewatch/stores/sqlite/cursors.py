@@ -22,3 +22,15 @@ class SqliteCursors:
                 "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position",
                 (name, position),
             )
+
+    def skip(self, name: str, behind: str) -> None:
+        """Store the end of the numbered log `behind` (`changes` or `groups`), where that is further on."""
+        position = {"changes": "SELECT max(seq) FROM changes", "groups": "SELECT max(seq) FROM groups"}[behind]
+        with self._db.write() as db:
+            (end,) = db.execute(position).fetchone()
+            if end is not None:
+                db.execute(
+                    "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
+                    " SET position = max(position, excluded.position)",
+                    (name, end),
+                )

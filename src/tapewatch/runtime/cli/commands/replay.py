@@ -49,7 +49,7 @@ def replay(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Run historical data through the whole pipeline, as fast as possible, and show what was found.
+    """Run historical data through the whole pipeline, as fast as possible, and show what was found. Nobody is notified.
 
     \b
     Examples:
@@ -137,6 +137,7 @@ def _nothing(_: "Sequence[Alert]") -> None:
 @contextmanager
 def _stores(data_dir: Path | None, feed: "Feed", needs_ticks: bool) -> "Iterator[Sinks]":
     from tapewatch.runtime.embedded import memory_sinks, open_on_disk, tape_name
+    from tapewatch.runtime.untold import untold
 
     if data_dir is None and not needs_ticks:
         yield memory_sinks()
@@ -144,7 +145,8 @@ def _stores(data_dir: Path | None, feed: "Feed", needs_ticks: bool) -> "Iterator
     with tempfile.TemporaryDirectory(prefix="tapewatch-") as temporary:
         stores = open_on_disk(data_dir or Path(temporary), tape_name(feed), time.time_ns)
         try:
-            yield stores.sinks
+            with untold(stores.database):
+                yield stores.sinks
         finally:
             stores.close()
 
