@@ -253,3 +253,26 @@ def test_an_empty_outbox_is_told_from_one_that_was_lost(store: ShardStore) -> No
         assert refusal.value.reason == reason
     with pytest.raises(CommitRefusedError):
         store.drain("unknown", 10, replace(seen, shard="unknown"))
+
+
+def test_a_shard_that_is_forgotten_is_new_and_only_its_owner_can_forget_it(store: ShardStore) -> None:
+    old, _ = store.claim("s", "inc", "rules")
+    store.commit(_commit(old, 5, A, outbox=(ALERT,)))
+    other, _ = store.claim("other", "inc", "rules")
+    store.commit(_commit(other, 5, B))
+    owner, _ = store.claim("s", "inc", "rules")
+    for stranger, reason in ((old, "epoch"), (replace(owner, incarnation="another"), "incarnation")):
+        with pytest.raises(CommitRefusedError) as refusal:
+            store.forget(stranger)
+        assert refusal.value.reason == reason
+    assert store.drain("s", 10) != []
+    store.forget(owner)
+    assert store.load("s") is None
+    with pytest.raises(CommitRefusedError):
+        store.forget(owner)
+    head, rows = store.claim("s", "next", "rules", epoch_floor=7)
+    assert (head, rows) == (ShardHead("s", "next", "rules", epoch=8, next=0, fates={}), [])
+    assert store.drain("s", 10) == []
+    kept = store.load("other")
+    assert kept is not None
+    assert kept[1] == [B]

@@ -24,6 +24,9 @@ class FixedRules:
     def manifest(self, rows: Sequence[StateRow]) -> StateRow | None:
         return None if any(row.key == MANIFEST.key for row in rows) else MANIFEST
 
+    def check(self, rows: Sequence[StateRow]) -> None:
+        """All are of one version."""
+
     def stale(self, rows: Sequence[StateRow]) -> bool:
         return False
 

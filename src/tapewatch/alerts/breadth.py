@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from tapewatch.alerts.groups import close_group, follow_group, open_group
-from tapewatch.model.errors import GiveUpError
+from tapewatch.model.errors import GiveUpError, UnknownLayoutError
 from tapewatch.model.market import Group, MarketFindings, MarketMinute, ShardMinutes
 
 NEVER_NS = -(2**63)
@@ -73,11 +73,12 @@ class Merger:
         return msgspec.msgpack.encode(MergerState(self._through, pending, groups), order="sorted")
 
     def load(self, *saved: bytes) -> None:
-        """Go on from what `save` gave (nothing: from the beginning); sources that it does not know are new."""
+        """Go on from what `save` gave (nothing: from the beginning); sources that it does not know are new.
+        UnknownLayoutError where another version saved it."""
         if not saved:
             return
         (data,) = saved
-        state = msgspec.msgpack.decode(data, type=MergerState)
+        state = _read(data)
         self._through = {source: state.through.get(source, NEVER_NS) for source in self._through}
         self._pending = {(m.end_ns, m.market): m for m in state.pending}
         self._open = {g.market: g for g in state.groups}
@@ -110,8 +111,15 @@ class Merger:
 
 
 def sources_in(saved: bytes) -> set[str]:
-    """Of whose records the state is that `save` gave."""
-    return set(msgspec.msgpack.decode(saved, type=MergerState).through)
+    """Of whose records the state is that `save` gave. UnknownLayoutError where another version saved it."""
+    return set(_read(saved).through)
+
+
+def _read(saved: bytes) -> MergerState:
+    try:
+        return msgspec.msgpack.decode(saved, type=MergerState)
+    except msgspec.MsgspecError as error:
+        raise UnknownLayoutError(f"what was saved of merged minutes has another layout: {error}") from error
 
 
 def merged(one: MarketMinute, other: MarketMinute) -> MarketMinute:

@@ -9,6 +9,7 @@ import numpy as np
 from tapewatch.detection.breadth import BREADTH, PAST
 from tapewatch.detection.rules import RuleSet
 from tapewatch.detection.state import SymbolTable, plain
+from tapewatch.model.errors import UnknownLayoutError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.market import MarketMinute, Past
 from tapewatch.model.times import MINUTE_NS
@@ -110,6 +111,8 @@ class MinuteBuffer:
             yield MINUTE_KEY, self._saved_ns.to_bytes(8, "little", signed=True)
 
     def load(self, data: bytes | None) -> None:
-        """Go on from a stored row."""
+        """Go on from a stored row. UnknownLayoutError where it is none of ours."""
         if data is not None:
+            if len(data) != 8:
+                raise UnknownLayoutError(f"state row {MINUTE_KEY!r} ({len(data)} bytes) has another layout than ours")
             self._clock[0] = self._saved_ns = int.from_bytes(data, "little", signed=True)

@@ -134,7 +134,7 @@ class Engine:
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take a shard's rows from its store into a new engine; of the shard's own it knows `*|breadth` and leaves out
-        the others. GiveUpError where their layout is unknown."""
+        the others. UnknownLayoutError where their layout is."""
         known = dict(rows)
         self._minutes.load(known.get(MINUTE_KEY))
         self._table.load(sorted((key, data) for key, data in known.items() if not key.startswith("*|")))

@@ -13,7 +13,7 @@ from tapewatch.detection.narrate import Narrator
 from tapewatch.detection.rules import Rule, RuleSet, compile_rules
 from tapewatch.detection.state import SymbolTable
 from tapewatch.model.alerts import Alert
-from tapewatch.model.errors import GiveUpError
+from tapewatch.model.errors import InputError, UnknownLayoutError
 
 
 def migrate(
@@ -23,12 +23,27 @@ def migrate(
 
     `old_rules` are the rules (with their versions) that the rows were written under. Returns all rows under the new
     layout, which `new` has loaded, and a last revision, resolved with reason `rule_changed` and dated to the symbol's
-    last tick, for each open alert of a rule that is gone or changed. Raises GiveUpError where the rows cannot be read.
+    last tick, for each open alert of a rule that is gone or changed. UnknownLayoutError where rows cannot be read.
     """
-    old = compile_rules("before", tuple(rule for rule, _ in old_rules))
+    old, table = read_rows(old_rules, rows)
+    kept = {(r.name, r.version): i for i, r in enumerate(new.rules.rules)}
+    events = [e for slot in range(len(table.instruments)) for e in _endings(table, slot, old, kept)]
+    ended = np.array(events, EVENT).view(np.recarray) if events else np.zeros(0, EVENT).view(np.recarray)
+    alerts = Narrator(old, table.instruments).alerts(ended, detected)
+    new.adopt(table, [(i, kept.get((r.name, r.version))) for i, r in enumerate(old.rules)])
+    return new.changed_rows(), alerts
+
+
+def read_rows(old_rules: Sequence[tuple[Rule, str]], rows: Iterable[tuple[str, bytes]]) -> tuple[RuleSet, SymbolTable]:
+    """Rows as the rules (with their versions) read them that they were written under. UnknownLayoutError where another
+    version wrote them."""
+    try:
+        old = compile_rules("before", tuple(rule for rule, _ in old_rules))
+    except InputError as error:
+        raise UnknownLayoutError(f"the state belongs to rules that this tapewatch does not know: {error}") from error
     for rule, (_, version) in zip(old.rules, old_rules, strict=True):
         if rule.version != version:
-            raise GiveUpError(
+            raise UnknownLayoutError(
                 f"rule {rule.name!r} was written as version {version} by another tapewatch, whose state this one"
                 " cannot read: build it again from the tape (embedded: in a new data directory; reports read the old)"
             )
@@ -39,12 +54,7 @@ def migrate(
         lambda _: (0, 0),
     )
     table.load(sorted(rows))
-    kept = {(r.name, r.version): i for i, r in enumerate(new.rules.rules)}
-    events = [e for slot in range(len(table.instruments)) for e in _endings(table, slot, old, kept)]
-    ended = np.array(events, EVENT).view(np.recarray) if events else np.zeros(0, EVENT).view(np.recarray)
-    alerts = Narrator(old, table.instruments).alerts(ended, detected)
-    new.adopt(table, [(i, kept.get((r.name, r.version))) for i, r in enumerate(old.rules)])
-    return new.changed_rows(), alerts
+    return old, table
 
 
 def _endings(table: SymbolTable, slot: int, old: RuleSet, kept: dict[tuple[str, str], int]) -> list[Any]:

@@ -12,7 +12,7 @@ from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.detection.calendars import FOREVER_NS, Phase, boundaries, venue_info
 from tapewatch.detection.layout import LAYOUT
 from tapewatch.detection.markets import market_of
-from tapewatch.model.errors import GiveUpError
+from tapewatch.model.errors import UnknownLayoutError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.times import DAY_NS
 
@@ -159,13 +159,13 @@ class SymbolTable:
         self.dirty[:] = 0
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Take rows from the store, in their order. GiveUpError where a row has another layout: rebuild from the
+        """Take rows from the store, in their order. UnknownLayoutError where a row has another layout: rebuild from the
         tape."""
         for key, data in rows:
             instrument, part = read_key(key)
             table: NDArray[Any] = self.hot if part == "hot" else self.cold
             if len(data) != table.dtype.itemsize or int.from_bytes(data[:8], "little") != LAYOUT:
-                raise GiveUpError(
+                raise UnknownLayoutError(
                     f"state row {key!r} ({len(data)} bytes) has another layout than this version's"
                     f" ({table.dtype.itemsize} bytes, number {LAYOUT}); it must be rebuilt from the tape"
                 )

@@ -17,6 +17,11 @@ class GiveUpError(TapewatchError):
     """It cannot succeed, now or later, without a person changing something outside of this call."""
 
 
+class UnknownLayoutError(GiveUpError):
+    """State was written by another version, in a form that this one does not know: it is never guessed. Build it again
+    from the tape."""
+
+
 class CommitRefusedError(TapewatchError):
     """A shard's compare-and-set did not hold; nothing was written.
 

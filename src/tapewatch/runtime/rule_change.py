@@ -1,14 +1,16 @@
 """A change of rules while state exists: one compare-and-set at the committed position."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tapewatch.detection.breadth_buffer import MINUTE_KEY
 from tapewatch.detection.engine import Engine
-from tapewatch.detection.migrate import migrate
+from tapewatch.detection.migrate import migrate, read_rows
 from tapewatch.detection.rule_diff import diff_rules
 from tapewatch.detection.rules import Rule, RuleSet, compile_rules
 from tapewatch.model.alerts import AuditEntry
-from tapewatch.model.errors import GiveUpError
+from tapewatch.model.errors import UnknownLayoutError
 from tapewatch.model.times import format_rfc3339
 from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
 
@@ -35,13 +37,35 @@ def rules_in(manifest: bytes) -> list[tuple[str, str]]:
     return [(rule.name, version) for rule, version in msgspec.json.decode(manifest, type=_Manifest).rules]
 
 
-def change_rules(store: ShardStore, head: ShardHead, rows: list[StateRow], engine: Engine, now_ns: int) -> ShardHead:
-    """Bring a shard from its stored rules to the engine's, at `head.next`; returns the head as it is then stored."""
+def check_rows(rows: Sequence[StateRow], engine: Engine) -> None:
+    """Return where this version can read the rows: as they are, or to bring them to the rules of `engine` (which is
+    worthless then); else UnknownLayoutError."""
+    before, symbols = _parts(rows)
+    now = [(rule.name, rule.version) for rule in engine.rules.rules]
+    if before is None or [(rule.name, version) for rule, version in before.rules] == now:
+        engine.load((row.key, row.data) for row in rows)
+    else:
+        read_rows(before.rules, symbols)
+
+
+def _parts(rows: Sequence[StateRow]) -> tuple[_Manifest | None, list[tuple[str, bytes]]]:
+    """The manifest, and the rows of symbols. UnknownLayoutError for rows that no manifest explains."""
     data = next((r.data for r in rows if r.key == MANIFEST), None)
     symbols = [(r.key, r.data) for r in rows if not r.key.startswith("*|")]
-    if data is None and symbols:
-        raise GiveUpError(f"shard {head.shard} does not say which rules its state belongs to; it must be rebuilt")
-    before = msgspec.json.decode(data, type=_Manifest) if data else _Manifest("", [])
+    if data is None:
+        if symbols:
+            raise UnknownLayoutError("the state does not say which rules it belongs to; it must be rebuilt")
+        return None, symbols
+    try:
+        return msgspec.json.decode(data, type=_Manifest), symbols
+    except msgspec.MsgspecError as error:
+        raise UnknownLayoutError(f"another version wrote which rules the state belongs to: {error}") from error
+
+
+def change_rules(store: ShardStore, head: ShardHead, rows: list[StateRow], engine: Engine, now_ns: int) -> ShardHead:
+    """Bring a shard from its stored rules to the engine's, at `head.next`; returns the head as it is then stored."""
+    manifest, symbols = _parts(rows)
+    before = manifest or _Manifest("", [])
     new_rows, alerts = migrate(before.rules, symbols, engine, format_rfc3339(now_ns))
     outbox = [OutboxEntry("alert", a.symbol.upper(), msgspec.json.encode(a)) for a in alerts]
     outbox.append(OutboxEntry("audit", "*", msgspec.json.encode(_audit(before, engine.rules, head.next, now_ns))))

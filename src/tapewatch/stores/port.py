@@ -106,6 +106,11 @@ class ShardStore(Protocol):
         CommitRefusedError (`incarnation`, `epoch`) and delete nothing where another claim has come since."""
         ...
 
+    def forget(self, owner: ShardHead) -> None:
+        """Be as if the shard had never been known, its outbox included. Raises CommitRefusedError (`incarnation`,
+        `epoch`) where another claim than `owner`'s has come since."""
+        ...
+
     def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
         """Change the rules at `commit.start == commit.end == next`: like `commit`, and drop every row that is not in
         `commit.rows`, and store the new fingerprint. One compare-and-set."""

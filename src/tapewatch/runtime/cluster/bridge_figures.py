@@ -18,6 +18,7 @@ _COUNTS = {
     "retried": ("tapewatch_bridge_retries", "Steps that something did not answer to."),
     "claims": ("tapewatch_shard_claims", "How often the shard was claimed."),
     "rebuilt": ("tapewatch_shard_rebuilds", "How often its state was lost and rebuilt."),
+    "unreadable": ("tapewatch_states_unreadable", "States and snapshots of an unknown layout, which were not used."),
     "gap_records": ("tapewatch_gap_records", "Records that the log removed before they were judged."),
     "condemned": ("tapewatch_records_condemned", "Records on which three processes died."),
     "snapshots": ("tapewatch_snapshots", "Snapshots written."),

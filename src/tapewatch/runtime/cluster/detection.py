@@ -14,7 +14,7 @@ from tapewatch.model.ticks import Fate, FeedBatch, Kind
 from tapewatch.model.times import format_rfc3339
 from tapewatch.runtime.cluster.protocol.ports import Judged, ShardId
 from tapewatch.runtime.pipeline import outbox_of
-from tapewatch.runtime.rule_change import MANIFEST, change_rules, manifest_row, rules_in
+from tapewatch.runtime.rule_change import MANIFEST, change_rules, check_rows, manifest_row, rules_in
 from tapewatch.stores.port import OutboxEntry, ShardHead, ShardStore, StateRow
 from tapewatch.tape.codec import JsonDecoder
 from tapewatch.tape.kafka_dead import DeadMessage
@@ -97,6 +97,9 @@ class EngineRules:
 
     def manifest(self, rows: Sequence[StateRow]) -> StateRow | None:
         return None if any(row.key == MANIFEST for row in rows) else manifest_row(self._rules)
+
+    def check(self, rows: Sequence[StateRow]) -> None:
+        check_rows(rows, self._make())
 
     def stale(self, rows: Sequence[StateRow]) -> bool:
         """Rules and versions; where only the calibration differs, the fingerprint in the shard's head tells it."""

@@ -120,6 +120,10 @@ class SourceRules:
         """None: the merger's row names its shards itself."""
         return None
 
+    def check(self, rows: Sequence[StateRow]) -> None:
+        for row in rows:
+            sources_in(row.data)
+
     def stale(self, rows: Sequence[StateRow]) -> bool:
         """Whether the merger's row is of other shards."""
         return any(row.key == MERGER and sources_in(row.data) != set(self._sources.names) for row in rows)

@@ -74,18 +74,21 @@ class ShardRunner:
             self.failed = error
 
     def _work(self) -> None:
-        driver, told, trouble, fenced = self.driver, (-1, -1), "", False
+        driver, told, trouble, unreadable, fenced = self.driver, (-1, -1), "", "", False
         while not self._abandoned.is_set():
             wait = driver.step(time.monotonic())
             if driver.trouble and driver.trouble != trouble:
                 _log.warning("shard %s: %s", self.name, driver.trouble)
             trouble = driver.trouble
+            if driver.unreadable != unreadable:
+                unreadable = driver.unreadable
+                _log.warning("shard %s is rebuilt without a state that cannot be read: %s", self.name, unreadable)
             if (driver.phase is Phase.LOST) != fenced:
                 fenced = driver.phase is Phase.LOST
                 if fenced:
                     _log.warning("shard %s: fenced, another one has claimed it", self.name)
             seen = (driver.counts["entries"], driver.counts["claims"])
-            if seen != told or driver.phase is Phase.RULES or driver.told_by_others:
+            if seen != told or driver.phase in (Phase.RULES, Phase.REBUILD) or driver.told_by_others:
                 told = seen
                 self._on_found()
             if self._finished():

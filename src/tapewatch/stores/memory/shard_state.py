@@ -72,6 +72,13 @@ class MemoryShardStore:
             if held:
                 held.outbox = [entry for entry in held.outbox if entry.seq > seq]
 
+    def forget(self, owner: ShardHead) -> None:
+        """As the port says."""
+        with self._lock:
+            held = self._shards.get(owner.shard)
+            check_owner(owner, held.head if held else None)
+            del self._shards[owner.shard]
+
     def _checked(self, commit: Commit) -> _Shard:
         held = self._shards.get(commit.shard)
         check_commit(commit, held.head if held else None)

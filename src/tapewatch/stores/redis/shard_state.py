@@ -49,7 +49,7 @@ class RedisShardStore:
         self._client = client
         self._prefix = prefix
         self._claim, self._load, self._commit = Script("claim"), Script("load"), Script("commit")
-        self._drain, self._ack = Script("drain"), Script("ack")
+        self._drain, self._ack, self._forget = Script("drain"), Script("ack"), Script("forget")
 
     def claim(
         self, shard: str, incarnation: str, fingerprint: str, epoch_floor: int = 0
@@ -90,6 +90,13 @@ class RedisShardStore:
         who: list[str | int] = [owner.incarnation, owner.epoch] if owner else []
         refusal = self._ack(self._client, self._keys(shard, "head", "outbox"), [seq, *who])
         if refusal and owner:
+            raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch})
+
+    def forget(self, owner: ShardHead) -> None:
+        """As the port says."""
+        keys = self._keys(owner.shard, "head", "rows", "outbox")
+        refusal = self._forget(self._client, keys, [owner.incarnation, owner.epoch])
+        if refusal:
             raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch})
 
     def outbox_depth(self, shard: str) -> int:

@@ -97,6 +97,13 @@ class SqliteShardStore:
                 check_owner(owner, _head(db, shard))
             db.execute("DELETE FROM outbox WHERE shard = ? AND seq <= ?", (shard, seq))
 
+    def forget(self, owner: ShardHead) -> None:
+        """As the port says."""
+        with self._db.write() as db:
+            check_owner(owner, _head(db, owner.shard))
+            for table in ("outbox", "shard_rows", "shards"):
+                db.execute(f"DELETE FROM {table} WHERE shard = ?", (owner.shard,))  # noqa: S608 - names from here
+
 
 def _head(db: sqlite3.Connection, shard: str) -> ShardHead | None:
     row = db.execute(

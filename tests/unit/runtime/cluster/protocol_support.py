@@ -1,12 +1,13 @@
 """A small cluster in memory: one shard, one or several processes on it, and what arrives on the topics."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from tapewatch.detection.calendars import venue_info
+from tapewatch.detection.engine import Engine
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import RetryableError
 from tapewatch.model.signals import Signal
@@ -120,10 +121,11 @@ class World:
     topics: Topics = field(default_factory=Topics)
     server: str = "run-1"
     names: "itertools.count[int]" = field(default_factory=itertools.count)
+    engine: Callable[[], Engine] = engine
 
     def detection(self, shard: ShardId) -> Detection:
         decoder = JsonDecoder(CodecSettings(source=shard.topic, zone_of=lambda venue: venue_info(venue).zone))
-        return EngineDetection(shard, engine(), decoder, lambda: NOW_NS)
+        return EngineDetection(shard, self.engine(), decoder, lambda: NOW_NS)
 
     def judge(self) -> Judge:
         return Judge(self.store, self.attempts, self.detection, all_dead)
@@ -178,7 +180,7 @@ def process(world: World, executor: Executor | None = None, limit: int = 500) ->
         executor=executor,
         attempts=world.attempts,
         snapshots=world.snapshots,
-        rules=EngineRules(engine, world.store, lambda: NOW_NS),
+        rules=EngineRules(world.engine, world.store, lambda: NOW_NS),
         relay=relay,
         server_id=lambda: world.server,
         incarnation=lambda: f"i{next(world.names)}",

@@ -7,16 +7,19 @@ import msgspec
 import pytest
 
 from tapewatch.model.alerts import Alert
+from tapewatch.model.errors import RetryableError
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import Fate
 from tapewatch.runtime.cluster.detection import all_dead
 from tapewatch.runtime.cluster.protocol.driver import Phase
 from tapewatch.runtime.cluster.protocol.judge import Judge
-from tapewatch.runtime.cluster.protocol.ports import Detection, Judged, ShardId
-from tapewatch.stores.port import AlertQuery
+from tapewatch.runtime.cluster.protocol.memory import MemorySnapshots
+from tapewatch.runtime.cluster.protocol.ports import Detection, Judged, ShardId, Snapshot
+from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.stores.port import AlertQuery, Commit, StateRow
 from tapewatch.tape.port import RawBatch
 from tests.unit.runtime.cluster.protocol_support import SHARD, Inline, Queued, World, process
-from tests.unit.runtime.pipeline_support import claimed, memory, tape
+from tests.unit.runtime.pipeline_support import claimed, engine, memory, tape
 
 
 @cache
@@ -120,6 +123,87 @@ def test_a_lost_state_is_rebuilt_to_the_same_bytes_and_nothing_is_missing(stop_a
     assert world.topics.found() == expected()
     assert two.driver.counts["rebuilt"] == (1 if committed else two.driver.counts["rebuilt"])
     assert len(world.topics.entries) - told < len(whole.topics.entries) or not committed
+
+
+@pytest.mark.parametrize("unknown_snapshots", [0, 1, 2])
+def test_a_state_of_an_unknown_layout_is_given_up_and_rebuilt_to_the_same_bytes(unknown_snapshots: int) -> None:
+    whole, world = World(), World()
+    process(whole).run_to(tape().end)
+    one = process(world, limit=200)
+    while one.driver.next < 1800:
+        one.turn(25.0)  # a snapshot every three batches
+    kept = [world.snapshots.newest(SHARD.name, 10_000_000)]
+    assert kept[0] is not None
+    kept.append(world.snapshots.newest(SHARD.name, kept[0].next - 1))
+    for snapshot in kept[:unknown_snapshots]:
+        assert snapshot is not None
+        for row in snapshot.rows:
+            object.__setattr__(row, "data", b"\7" + row.data[1:])  # the snapshots of the memory share their rows
+    world.store.commit(of_another_version(world))
+    two = process(world, limit=200)
+    two.run_to(tape().end)
+    assert rows(world) == rows(whole)
+    assert fates(world) == fates(whole)
+    assert world.topics.found() == expected()
+    assert two.driver.counts["unreadable"] == 1 + unknown_snapshots
+    assert two.driver.counts["rebuilt"] == 1
+    assert not [e for e in world.topics.entries if e.kind == "audit"], "no gap, no change of rules"
+
+
+def of_another_version(world: World) -> Commit:
+    """A commit that leaves a row as a later version might have written it."""
+    found = world.store.load(SHARD.name)
+    assert found is not None
+    head, stored = found
+    row = next(row for row in stored if row.key.endswith("|hot"))
+    newer = StateRow(row.key, (99).to_bytes(8, "little") + row.data[8:])
+    return Commit(SHARD.name, head.incarnation, head.fingerprint, head.epoch, head.next, head.next, [newer], [], {})
+
+
+class Failing(MemorySnapshots):
+    """Writes so many, and then fails."""
+
+    left = 1_000
+
+    def write(self, snapshot: Snapshot, committed: int) -> bool:
+        if not self.left:
+            raise RetryableError("the broker is down")
+        self.left -= 1
+        return super().write(snapshot, committed)
+
+
+def changed_at_1200(lost: bool) -> World:
+    """The tape under the default rules up to 1200, under the prototype's from there on; `lost`: the state is lost right
+    after the change, before a snapshot of the new state is written."""
+    snapshots = Failing()
+    world = World(snapshots=snapshots)
+    one = process(world, limit=200)
+    while one.driver.next < 1200:
+        one.turn(7.0)
+    world.engine = lambda: engine(RulesSettings(preset="prototype"))
+    snapshots.left = 1 if lost else 1_000
+    two = process(world, limit=200)
+    while lost and two.driver.counts["rules_changed"] == 0:
+        two.turn(0.1)
+    if lost:
+        assert two.driver.next == 1200
+        world.lose_state()
+        snapshots.left = 1_000
+        two = process(world, limit=200)
+    two.run_to(tape().end)
+    assert two.driver.counts["rebuilt"] == int(lost)
+    return world
+
+
+def test_rules_that_change_do_so_at_the_same_place_where_the_state_is_lost_right_after() -> None:
+    plain, lost = changed_at_1200(False), changed_at_1200(True)
+    assert rows(lost) == rows(plain)
+    assert fates(lost) == fates(plain)
+    assert lost.topics.found() == plain.topics.found()
+    ended = [a for a in plain.topics.found().values() if isinstance(a, Alert) and a.reason == "rule_changed"]
+    assert ended, "alerts were open when their rules went"
+    audit = [msgspec.json.decode(e.payload) for e in lost.topics.entries if e.kind == "audit"]
+    assert {entry["detail"]["offset"] for entry in audit} == {1200}
 
 
 def test_what_the_log_has_removed_is_told_as_a_gap() -> None:

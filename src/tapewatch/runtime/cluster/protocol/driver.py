@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from tapewatch.model.errors import CommitRefusedError, RetryableError
+from tapewatch.model.errors import CommitRefusedError, RetryableError, UnknownLayoutError
 from tapewatch.model.ticks import Fate
 from tapewatch.runtime.cluster.protocol.cutting import below, onward
 from tapewatch.runtime.cluster.protocol.flight import Flight, Suspicion
@@ -75,6 +75,7 @@ class Phase(Enum):
     FENCE = "fence"  # make it known where a loss of the state does not reach
     RESTORE = "restore"  # state from a snapshot, where the state was lost
     RULES = "rules"  # bring the state to the rules of this process
+    REBUILD = "rebuild"  # give up a state whose layout is unknown
     RUN = "run"
     LOST = "lost"  # another one has claimed it
 
@@ -101,7 +102,8 @@ class ShardDriver:
     BaseException out of any call of a port, after which the driver and its relay are thrown away.
 
     `counts`: dispatched, redispatched, committed (batches), retried (something did not answer), gap_records, snapshots,
-    claims, rebuilt, entries (of the outbox, as far as the executor told), and `refused:REASON`.
+    claims, rebuilt, unreadable (states and snapshots of an unknown layout), entries (of the outbox, as far as the
+    executor told), and `refused:REASON`.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class ShardDriver:
         self.head: ShardHead | None = None
         self.mark = Mark()
         self.counts: Counter[str] = Counter()
+        self.unreadable = ""  # what of a state, or of a snapshot, could not be read last
         self.trouble = ""  # why the last step did not go through, empty where it did
         self._rows: Sequence[StateRow] = ()
         self._server = ""
@@ -182,10 +185,14 @@ class ShardDriver:
             return self._run(now_s)
         if self.phase is Phase.LOST:
             return self._wait_lost(now_s)
-        {Phase.CLAIM: self._claim, Phase.FENCE: self._fence, Phase.RESTORE: self._restore}.get(
-            self.phase, self._set_rules
-        )()
-        waiting = self.phase is Phase.RULES and self._must_drain()
+        {
+            Phase.CLAIM: self._claim,
+            Phase.FENCE: self._fence,
+            Phase.RESTORE: self._restore,
+            Phase.RULES: self._set_rules,
+            Phase.REBUILD: self._give_up_state,
+        }[self.phase]()
+        waiting = self.phase in (Phase.RULES, Phase.REBUILD) and self._must_drain()
         return Wait(now_s + 0.02 if waiting else now_s)
 
     # --- to the claim, and from there to a state that can run
@@ -212,9 +219,12 @@ class ShardDriver:
         self.phase = Phase.RESTORE if self._lost and head.next == 0 else Phase.RULES
 
     def _restore(self) -> None:
-        """The state was lost: from the newest snapshot at or below the committed offset, or from nothing."""
+        """The state was lost: from the newest snapshot at or below the committed offset that can be read, or from
+        nothing."""
         head = self._claimed()
         found = self._ports.snapshots.newest(self.shard.name, self.mark.offset)
+        while found is not None and not self._readable(found.rows):
+            found = self._ports.snapshots.newest(self.shard.name, found.next - 1)
         if found is not None:
             self._commit(head, found.next, found.rows, (), dict(found.fates))
             self.head = replace(head, next=found.next)
@@ -222,11 +232,28 @@ class ShardDriver:
         self.counts["rebuilt"] += 1
         self.phase = Phase.RULES
 
+    def _readable(self, rows: Sequence[StateRow]) -> bool:
+        try:
+            self._ports.rules.check(rows)
+        except UnknownLayoutError as error:
+            self.counts["unreadable"] += 1
+            self.unreadable = str(error)
+            return False
+        return True
+
     def _must_drain(self) -> bool:
-        """Before the rules change, everything found under the old ones is out, and the committed offset says so: then a
-        rebuild begins at the snapshot that follows the change, never before it."""
-        head = self._claimed()
-        return self._must_change() and not self._lost and self._ports.relay.drained < head.next
+        """Before the rules change, or a state is given up that cannot be read, everything found under it is out, and
+        the committed offset says so."""
+        ends = self.phase is Phase.REBUILD or self._must_change()
+        return ends and not self._lost and self._ports.relay.drained < self._claimed().next
+
+    def _give_up_state(self) -> None:
+        """Of an unknown layout: as if it were lost, once all that was found under it is out."""
+        if self._must_drain():
+            return
+        self._commit_offset()
+        self._ports.store.forget(self._claimed())
+        self.phase = Phase.CLAIM
 
     def _must_change(self) -> bool:
         rules = self._ports.rules
@@ -234,15 +261,18 @@ class ShardDriver:
 
     def _set_rules(self) -> None:
         ports, head = self._ports, self._claimed()
+        if self._rows and not self._readable(self._rows):
+            self.phase = Phase.REBUILD
+            return
         if self._must_drain():
             return
         manifest = ports.rules.manifest(self._rows)
         if self._must_change():
             self._commit_offset()
+            if not self._lost:  # a rebuild begins here, never before, and so makes the change at the same place
+                self._take_snapshot()
             self.head = ports.rules.change(head, self._rows)
             self.counts["rules_changed"] += 1
-            if not self._lost:
-                self._take_snapshot()
         elif manifest is not None:
             self._commit(head, head.next, (manifest,), (), {})
         self._rows = ()

@@ -160,8 +160,12 @@ class Rules(Protocol):
         """The row that says which rules the state belongs to; None where `rows` have it."""
         ...
 
+    def check(self, rows: Sequence[StateRow]) -> None:
+        """Return where this version can read the rows, of whatever rules; else UnknownLayoutError."""
+        ...
+
     def stale(self, rows: Sequence[StateRow]) -> bool:
-        """Whether the rows belong to other rules."""
+        """Whether the rows, which were checked, belong to other rules."""
         ...
 
     def change(self, head: ShardHead, rows: Sequence[StateRow]) -> ShardHead:
