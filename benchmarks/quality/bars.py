@@ -105,7 +105,7 @@ def covers(incidents: Sequence[Incident], at_ns: int) -> bool:
     return any(i.onset_ns - MINUTE_NS <= at_ns <= max(i.onset_ns + MINUTE_NS, i.updated_ns) for i in incidents)
 
 
-def _days(source: Source, batches: Sequence[TickBatch]) -> list[str]:
+def trading_days(source: Source, batches: Sequence[TickBatch]) -> list[str]:
     times = np.concatenate([b.ts_event_ns[b.kind == Kind.BAR] for b in batches])
     hours = np.unique(times // (3600 * SECOND_NS)) * 3600 * SECOND_NS
     return sorted({_local(source, int(ns)).date().isoformat() for ns in hours})
@@ -135,7 +135,7 @@ def _is_known(source: Source, found: Found, incident: Incident) -> bool:
 def measure(source: Source, rules: RuleSet, calibration: Calibration) -> dict[str, object]:
     """One row: all days, and those that calibration did not see."""
     batches = read(source)
-    days = _days(source, batches)
+    days = trading_days(source, batches)
     found = run(batches, rules, calibration)
     price, bad = found.price(), found.data_quality()
     per_day = Counter(_local(source, i.onset_ns).date().isoformat() for i in price)

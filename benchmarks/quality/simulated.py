@@ -46,14 +46,20 @@ def _config(kind: str, seed: int, symbols: int, days: int, plan: Plan | None) ->
     return SimulatorConfig(seed=seed, stocks=stocks, crypto=crypto, days=days, plan=plan)
 
 
-def _tape(config: SimulatorConfig) -> list[TickBatch]:
+def null_config(kind: str, size: Size) -> SimulatorConfig:
+    """The unplanted market of a kind."""
+    return _config(kind, NULL_SEED, size.null_symbols, size.null_days, None)
+
+
+def simulate(config: SimulatorConfig) -> list[TickBatch]:
+    """A simulated market, in memory."""
     return [batch.ticks for batch in market(config).batches(0)]
 
 
 def null(kind: str, size: Size, rules: RuleSet, calibration: Calibration) -> dict[str, object]:
     """Nothing planted: incidents a symbol and day, over all and at high or above."""
-    config = _config(kind, NULL_SEED, size.null_symbols, size.null_days, None)
-    found = run(_tape(config), rules, calibration)
+    config = null_config(kind, size)
+    found = run(simulate(config), rules, calibration)
     cells = size.null_symbols * size.null_days
     per_day = Counter(incident.onset_ns // DAY_NS for incident in found.incidents)
     counts = [*per_day.values(), *[0] * (size.null_days - len(per_day))]
@@ -78,7 +84,7 @@ def planted(kind: str, anomaly: str, times: float, size: Size, detect: Detect) -
     """The scorecard of one class at one size, one a symbol and day."""
     plan = Plan(kinds=(anomaly,), rate=1.0, times=(times, times))
     config = _config(kind, PLANT_SEED, size.symbols, size.days, plan)
-    return score(labels(config), after_warm_up(config, detect(_tape(config)).revisions))
+    return score(labels(config), after_warm_up(config, detect(simulate(config)).revisions))
 
 
 def after_warm_up(config: SimulatorConfig, revisions: list[Alert]) -> list[Alert]:
@@ -123,7 +129,7 @@ def _naive(kind: str, anomaly: str, size: Size, calibration: Calibration) -> dic
     """The best F1 over its thresholds; its alerts are price alerts, so that of data-quality classes it finds none."""
     plan = Plan(kinds=(anomaly,), rate=1.0, times=(1.5, 1.5))
     config = _config(kind, PLANT_SEED, size.symbols, size.days, plan)
-    tape, wanted = _tape(config), labels(config)
+    tape, wanted = simulate(config), labels(config)
     best: dict[str, object] = {}
     best_f1 = -1.0
     for threshold in THRESHOLDS:
@@ -144,7 +150,7 @@ def trap_row(
     plan = Plan(kinds=(trap,), rate=1.0, times=(1.5, 1.5))
     config = _config(kind, TRAP_SEED, size.symbols, size.days, plan)
     wanted = [_first_hour(label) for label in labels(config)]
-    card = score(wanted, run(_tape(config), rules, _told(config, calibration)).revisions)
+    card = score(wanted, run(simulate(config), rules, _told(config, calibration)).revisions)
     rate = card.traps[trap]
     hours = [(label.end_ns - label.onset_ns) / HOUR_NS for label in wanted if label.is_trap]
     base = base_per_hour * sum(hours) / len(hours)

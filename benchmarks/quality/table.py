@@ -16,14 +16,15 @@ def _share(cell: Row) -> str:
     return f"{cell['found']}/{cell['of']} = {cell['value']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _lines(head: str, rows: Iterable[str]) -> list[str]:
+def as_table(head: str, rows: Iterable[str]) -> list[str]:
+    """A table: its head, as many columns, its rows, and an empty line."""
     columns = head.count("|") - 1
     return [head, "|" + " --- |" * columns, *rows, ""]
 
 
 def bars_table(rows: Iterable[Row]) -> list[str]:
     """Real bars."""
-    return _lines(
+    return as_table(
         "| file | days | price incidents a day | unseen days only | outside known events | target | known events |"
         " bad prints told (as price) | at turns of the day | data quality | naive: incidents, events |",
         (
@@ -49,7 +50,7 @@ def sell_off_line(row: Row) -> str:
 
 def null_table(rows: Iterable[Row]) -> list[str]:
     """Markets without anomalies."""
-    return _lines(
+    return as_table(
         "| nothing planted | symbol-days | incidents a symbol and day (target 0.05) | at high or above (0.01) |",
         (
             f"| {r['market']} | {r['symbol_days']} | {_within(r['per_day'], r['interval'], 4)}"
@@ -61,7 +62,7 @@ def null_table(rows: Iterable[Row]) -> list[str]:
 
 def class_table(rows: Iterable[Row]) -> list[str]:
     """Planted anomalies."""
-    return _lines(
+    return as_table(
         "| planted | recall at 1.5 times (0.95) | precision (0.95) | recall at 1.0 | at 2.0 | median delay"
         " | naive: recall, precision |",
         (
@@ -76,7 +77,7 @@ def class_table(rows: Iterable[Row]) -> list[str]:
 
 def trap_table(rows: Iterable[Row]) -> list[str]:
     """Traps."""
-    return _lines(
+    return as_table(
         "| trap | opened within an hour | base rate | above it (0.01) |",
         (f"| {r['market']} {r['trap']} | {_share(r)} | {r['base']:.3f} | {r['above_base']:+.3f} |" for r in rows),
     )
@@ -85,7 +86,7 @@ def trap_table(rows: Iterable[Row]) -> list[str]:
 def pump_tables(found: Row) -> list[str]:
     """Trade tapes around announced pumps: all default rules together, then by coin."""
     rows = [("one coin left out at a time", found["left_out"]), ("as shipped", found["shipped"])]
-    lines = _lines(
+    lines = as_table(
         "| pumps on trade tapes | found (0.95) | false incidents a pair and day (0.05) | of them moved 5 % in 5 min"
         " | neither true nor false | median delay (5 s) |",
         (
@@ -102,7 +103,7 @@ def pump_tables(found: Row) -> list[str]:
         f"Missed when left out: {', '.join(found['left_out']['missed']) or 'none'}.",
         "",
     ]
-    return lines + _lines(
+    return lines + as_table(
         "| coin, left out | strength chosen on the others | found | pair-days | false | a pair and day |",
         (
             f"| {coin} | {found['chosen'][coin]:.1f} | {r['found']}/{r['pumps']} | {r['pair_days']} | {r['false']}"
