@@ -1,4 +1,4 @@
-"""Imported first by processes that fail on order: workers on records that are named for it, bridges at the moment that
+"""What processes do that fail on order: workers on records that are named for it, bridges at the moment that
 the protocol fears most. The order of the latter is a file, `FAULTS_MARK`; the one that takes it away dies."""
 
 import os
@@ -49,6 +49,8 @@ def flush(self: KafkaOutbox) -> None:
         _die()
 
 
-EngineDetection.judge = judge  # type: ignore[method-assign]  # what this module is for
-KafkaOutbox.send = send  # type: ignore[method-assign]
-KafkaOutbox.flush = flush  # type: ignore[method-assign]
+def doom() -> None:
+    """Put these in the place of the real ones, in this process and those that it forks."""
+    EngineDetection.judge = judge  # type: ignore[method-assign]  # what this module is for
+    KafkaOutbox.send = send  # type: ignore[method-assign]
+    KafkaOutbox.flush = flush  # type: ignore[method-assign]

@@ -30,7 +30,7 @@ from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
 from tapewatch.tape.port import RawBatch
 
 MAIN = "from tapewatch.runtime.cli import main; main()"
-DOOMED = "import tests.faults.doomed; " + MAIN
+DOOMED = "from tests.faults.doomed import doom; doom(); " + MAIN
 PARTITIONS = 2
 PARTS = {
     "bridge-1": ["consume"],
