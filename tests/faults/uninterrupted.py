@@ -34,6 +34,10 @@ class Uninterrupted:
     def __post_init__(self) -> None:
         self._rules, self._calibration = load_rules_file(self.rules).rules, load_calibration(None)
 
+    def warm(self) -> None:
+        """Compile the rules, where nobody has."""
+        Engine(self._rules, self._calibration).warm()
+
     def feed(self, batches: Sequence[RawBatch]) -> "Counter[str]":
         """A partition's whole log; returns the fates of its records."""
         decoder = JsonDecoder(codec_of(BridgeSection(), ""))
