@@ -5,8 +5,11 @@ import math
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 from tests.faults.compare import compare
@@ -87,6 +90,11 @@ class Run:
         self.measured |= {"recovery s": self._times, "end of the tape after s": round(took, 2)}
         self.measured |= compare(cluster, self.rules, ledger_whole=ledger_whole)
         assert self._late == [], "recovered too late"
+
+    def mails(self) -> "Counter[str]":
+        """How often each mail came, by its Message-ID."""
+        found = [message_from_bytes(content, policy=default) for _, content, _ in self.box.messages]
+        return Counter(str(mail["Message-ID"]).strip() for mail in found)
 
     def refused(self) -> float:
         """Commits that the state refused so far, as the processes' figures say."""
