@@ -1,5 +1,6 @@
 """What a cluster came to, beside an uninterrupted run and beside plain arithmetic: nothing more and nothing less."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,9 @@ def _places(cluster: Cluster, alerts: dict[str, Alert], ledger_whole: bool) -> N
 
 
 def _told(cluster: Cluster, alerts: dict[str, Alert]) -> set[str]:
-    """Incidents with a notice, all of which are of revisions that there are."""
-    return {alerts[f"{row.alert_id}:{row.revision}"].incident_id for row in ledger(cluster)}
+    """Incidents with a notice, all of which are of revisions that there are. Notices of groups are beside those."""
+    alone = [row for row in ledger(cluster) if json.loads(row.notice).get("group") is None]
+    return {alerts[f"{row.alert_id}:{row.revision}"].incident_id for row in alone}
 
 
 def _listed(cluster: Cluster) -> list[tuple[str, int]]:

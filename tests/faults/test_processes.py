@@ -27,8 +27,8 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("worker child", f.WORKER_CHILD, 20, 0, 60),
-    Row("worker parent", f.WORKER, 5, 0, 60),
+    Row("worker child", f.WORKER_CHILD, 20, 0, 90),
+    Row("worker parent", f.WORKER, 5, 0, 90),
     Row("bridge", f.BRIDGE, 10, 0, 100),
     Row("kafka down 30 s", f.KAFKA, 1, 30, 60),
     Row("queue restarted", f.QUEUE_RESTARTED, 5, 1, 60),

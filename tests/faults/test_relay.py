@@ -20,7 +20,7 @@ def test_what_was_acknowledged_and_not_deleted_is_repeated_as_it_was_and_no_more
     mark = tmp_path / "order"
     with running("relay between ack and delete", tmp_path, servers, record_property) as run:
         run.cluster.begin({**run.environment, MARK: str(mark)}, doomed=BRIDGES)
-        run.feed(300 if LONG else 160)
+        run.feed(300 if LONG else 220)
         for _ in range(KILLS):
             time.sleep(run.chance.uniform(0.5, 2))
             mark.touch()
