@@ -30,7 +30,7 @@ def tasks(run: Run) -> list[dict[str, Any]]:
 
 def settings(run: Run, at: datetime) -> dict[str, str]:
     """One daily report at that time, mailed."""
-    mail = {name.replace("NOTIFY__EMAIL", "REPORTS__SMTP"): value for name, value in run.environment.items()}
+    mail = {name.replace("NOTIFY__EMAIL", "REPORTS__SMTP"): v for name, v in run.environment.items() if "EMAIL" in name}
     recipients = mail.pop("TAPEWATCH_REPORTS__SMTP__RECIPIENTS")
     daily = {"at": at.strftime("%H:%M"), "format": "csv", "recipients": json.loads(recipients)}
     schedules = json.dumps({"daily": daily})
