@@ -13,6 +13,7 @@ UNKNOWN_AFTER = 30  # bars of a phase without volume
 VOLUME_WEIGHT = 2.0 / 121.0
 VOLUME_DEV_WEIGHT = 2.0 / 2401.0  # the level follows the hour, its spread is measured over days
 VOLUME_CLIP = 5.0
+SWELL_WEIGHT = 1.0 / 3.0
 BIN_NS = 30 * MINUTE_NS
 PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, regular, post, continuous
 
@@ -109,19 +110,26 @@ def volume_known(head: Row) -> bool:
 
 
 @compiled
-def busy(tick: Row, times: float) -> bool:
-    """At least `times` the normal volume; True where volume is unknown, or outside of the hours in which it tells."""
-    if not tick.known or tick.phase not in (2, 4) or not tick.normal_volume > 0.0:
-        return True
-    enough: bool = tick.volume >= times * tick.normal_volume
-    return enough
+def volume_tells(tick: Row) -> bool:
+    """Is the tick's volume known, and of the hours in which a normal one is?"""
+    tells: bool = tick.known and tick.phase in (2, 4) and tick.normal_volume > 0.0
+    return tells
+
+
+@compiled
+def swell(before: float, times: float) -> float:
+    """Volume of the newest bars in times of the normal: an exponentially weighted mean, in which one bar counts at most
+    `VOLUME_CLIP` times, so that a single one is no run of them."""
+    return before + SWELL_WEIGHT * (min(times, VOLUME_CLIP) - before)
 
 
 @compiled
 def take_volume(head: Row, group: Row, season: int, volume: float) -> None:
-    """Learn a volume: known or not by phase; mean and log deviation where it is the regular session's."""
+    """Learn a volume: known or not by phase; mean, log deviation and swell where it is the regular session's."""
     phase = head.phase
     head.phase_n[phase] += 1
+    if phase in (2, 4) and head.volume_n > 0:
+        head.swell = swell(head.swell, volume / (head.volume * group.volume[phase][season]))
     if not volume > 0.0:
         head.zeros[phase] += 1
         return

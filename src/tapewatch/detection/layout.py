@@ -14,7 +14,7 @@ from tapewatch.alerts.rows import COMMON, EPISODE, INCIDENTS
 if TYPE_CHECKING:
     from tapewatch.detection.detectors.base import Detector
 
-LAYOUT = 1
+LAYOUT = 2
 PHASES = 5
 RECENT = 16
 RECENT_GRID_NS = 20_000_000_000
@@ -81,12 +81,12 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("k", "i8"),  # earlier accepted ticks of the same stamp
             ("deadline_ns", "i8"),  # earliest timer
             ("open_mask", "i8"),  # bit 2 * rule + (1 for drop): an episode is open
-            ("is_bar", "i8"),
+            ("is_bar", "i4"),
+            ("holes", "i4"),
             ("phase", "i8"),
             ("phase_from_ns", "i8"),
             ("phase_until_ns", "i8"),
             ("session_end_ns", "i8"),
-            ("holes", "i8"),
             ("last_bar", "f8", (5,)),  # open, high, low, close, volume as delivered
             ("ids", "i8", (2,)),  # hashes of the last trade ids
             ("close", "f8"),  # last close in the windows; 0 before the first
@@ -99,6 +99,7 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("volume", "f8"),  # exponentially weighted seasonally adjusted volume
             ("volume_dev", "f8"),  # the same of its absolute log deviation
             ("volume_n", "i8"),
+            ("swell", "f8"),  # volume of the newest bars in times of the normal
             ("held_kind", "i8"),  # why the first of them is held, a verdict code
             ("held_n", "i8"),  # how many are held
             ("chunk", CHUNK),

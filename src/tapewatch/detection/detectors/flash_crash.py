@@ -5,7 +5,7 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
-from tapewatch.detection.features import busy
+from tapewatch.detection.features import swell, volume_tells
 from tapewatch.detection.layout import RECENT, RECENT_GRID_NS
 from tapewatch.detection.stats.scale import OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
@@ -24,14 +24,14 @@ class FlashCrash(Params, frozen=True, forbid_unknown_fields=True):
     window of closes does not hold one by one.
     """
 
-    scales: float = 9.8
-    min_scales: float = 4.5  # of the scale with its bursts: what a burst in progress makes usual is held back
+    scales: float = 9.7
+    min_scales: float = 4.6  # of the scale with its bursts: what a burst in progress makes usual is held back
     back: float = 0.7
     pct: float = 0.5
     high_pct: float = 5.0
     critical_pct: float = 10.0
     min_ticks: float = 5.0
-    min_volume: float = 2.5  # times the normal volume of the bar that ends it, where that is known
+    min_volume: float = 2.5  # times the normal volume, over the newest bars, where that is known
 
 
 STATE = np.dtype([("unused", "i8")])
@@ -95,7 +95,9 @@ def largest(head: Row, tick: Row, back: float) -> tuple[float, int, int]:
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.fresh or tick.interval_ns < RECENT_GRID_NS or tick.source != OWN_PHASE or head.recent_n < 2:
         return NONE
-    if tick.ret < SHORT * tick.sigma or not busy(tick, params.min_volume):
+    if tick.ret < SHORT * tick.sigma:
+        return NONE
+    if volume_tells(tick) and swell(head.swell, tick.volume / tick.normal_volume) < params.min_volume:
         return NONE
     usual = 100.0 * tick.sigma
     opens = max(params.pct, params.scales * usual * calm_share(head.scale[tick.phase]), params.min_scales * usual)
@@ -129,7 +131,7 @@ def _sentence(alert: Alert) -> str:
 
 DETECTOR = Detector(
     name="flash_crash",
-    version=1,
+    version=2,
     params=FlashCrash,
     state=STATE,
     record=RECORD,

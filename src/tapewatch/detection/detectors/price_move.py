@@ -8,7 +8,7 @@ from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
-from tapewatch.detection.features import busy, close_before
+from tapewatch.detection.features import close_before, swell, volume_tells
 from tapewatch.detection.stats.scale import FIXED, OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
@@ -33,7 +33,7 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     min_scales: float = 0.0  # of the symbol's own robust scale over the horizon, once it has one: less is usual now
     calm_scales: float = 0.0  # the same of its slow scale alone: where this is more than `pct`, all percents grow
     relative: bool = False  # silent until the symbol has a scale of its own
-    min_volume: float = 0.0  # times the normal volume of the tick's bar, where that is known
+    min_volume: float = 0.0  # times the normal volume, over the newest bars, where that is known
     min_ticks: float = 2.5  # a move of fewer tick sizes is never material
     min_notional: float = 0.0  # in the quote currency, of the tick, where its volume is known
     min_bar: Duration = "0s"  # bars and chunks below this length are not judged: scales calibrated on longer ones
@@ -103,7 +103,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     opens = max(params.pct * grown, params.min_scales * usual)
     if size < opens:
         return HALF if size >= 0.5 * opens else NONE
-    if not busy(tick, params.min_volume):
+    if volume_tells(tick) and swell(head.swell, tick.volume / tick.normal_volume) < params.min_volume:
         return HALF
     if abs(tick.close - before) < params.min_ticks * tick.step:
         return NONE
@@ -131,7 +131,7 @@ def _sentence(alert: Alert) -> str:
 
 DETECTOR = Detector(
     name="price_move",
-    version=2,
+    version=3,
     params=PriceMove,
     state=STATE,
     record=RECORD,
