@@ -12,7 +12,11 @@ import numpy as np
 
 from benchmarks.quality.baseline import THRESHOLDS, naive
 from tapewatch.alerts.bootstrap import block_rate
-from tapewatch.detection.backtest.run import Found, run
+from tapewatch.alerts.labels import Label
+from tapewatch.alerts.scorecard import score
+from tapewatch.detection.backtest.moves import moved
+from tapewatch.detection.backtest.run import run
+from tapewatch.detection.backtest.summary import unlabelled
 from tapewatch.detection.calendars import venue_info
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.rules import RuleSet
@@ -90,14 +94,9 @@ def _ns(source: Source, text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=_zone(source)).timestamp()) * SECOND_NS
 
 
-def tells(alerts: Sequence[Alert], at_ns: int, direction: str = "") -> bool:
+def tells(alerts: Sequence[Alert], at_ns: int) -> bool:
     """Did one open, fire again or worsen within a bar of this time (bars are stamped with their start)?"""
-    return any(
-        a.change in ("fired", "refired", "worsened")
-        and abs(a.ts_event_ns - at_ns) <= MINUTE_NS
-        and direction in ("", a.direction)
-        for a in alerts
-    )
+    return any(a.change in ("fired", "refired", "worsened") and abs(a.ts_event_ns - at_ns) <= MINUTE_NS for a in alerts)
 
 
 def covers(incidents: Sequence[Incident], at_ns: int) -> bool:
@@ -111,25 +110,28 @@ def trading_days(source: Source, batches: Sequence[TickBatch]) -> list[str]:
     return sorted({_local(source, int(ns)).date().isoformat() for ns in hours})
 
 
-def moved_five_percent(batches: Sequence[TickBatch], onset_ns: int) -> bool:
-    """Did the close move by 5 % within five minutes of this onset?"""
-    for batch in batches:
-        near = (batch.kind != Kind.HEARTBEAT) & (np.abs(batch.ts_event_ns - onset_ns) <= 5 * MINUTE_NS)
-        close = batch.close[near]
-        if close.size and close.max() / close.min() >= 1.05:
-            return True
-    return False
-
-
 def _at_turn(source: Source, incident: Incident) -> bool:
     at = _local(source, incident.onset_ns).time()
     return source.venue == "XNAS" and any(first <= at <= last for first, last in TURNS)
 
 
-def _is_known(source: Source, found: Found, incident: Incident) -> bool:
-    """An incident one of whose alerts tells a known event."""
-    own = [a for a in found.revisions if a.incident_id == incident.incident_id]
-    return any(tells(own, _ns(source, at), way) for at, way in source.events)
+def _labels(source: Source) -> list[Label]:
+    """The known events."""
+    return [
+        Label(
+            event=event,
+            kind=way,
+            is_trap=False,
+            venue=source.venue,
+            symbol=source.symbol,
+            onset_ns=_ns(source, at),
+            end_ns=_ns(source, at),
+            direction="rise" if way == "rise" else "drop",
+            size=0.0,
+            size_times=0.0,
+        )
+        for event, (at, way) in enumerate(source.events)
+    ]
 
 
 def measure(source: Source, rules: RuleSet, calibration: Calibration) -> dict[str, object]:
@@ -142,7 +144,9 @@ def measure(source: Source, rules: RuleSet, calibration: Calibration) -> dict[st
     unseen = [d for d in days if d >= source.calibrated_until]
     rate, interval = block_rate([per_day[d] for d in days], [1] * len(days))
     unseen_rate, unseen_interval = block_rate([per_day[d] for d in unseen], [1] * len(unseen))
-    unknown = [i for i in price if not _is_known(source, found, i)]
+    card = score(_labels(source), found.revisions)
+    unknown = unlabelled(card, found)
+    real = moved(batches, unknown)
     price_alerts = [a for a in found.revisions if a.category != "data_quality"]
     prints = [_ns(source, at) for at in source.bad]
     threshold, naive_price, naive_found = baseline(source, batches, len(price), calibration)
@@ -157,9 +161,10 @@ def measure(source: Source, rules: RuleSet, calibration: Calibration) -> dict[st
         "unseen_per_day": unseen_rate,
         "unseen_interval": unseen_interval,
         "unknown_per_day": len(unknown) / len(days),
-        "unknown_moved_5pct": sum(moved_five_percent(batches, i.onset_ns) for i in unknown),
+        "unknown_moved": _rate(source, days, [i for i in unknown if i.incident_id in real]),
+        "unknown_calm": _rate(source, days, [i for i in unknown if i.incident_id not in real]),
         "events": len(source.events),
-        "events_found": sum(tells(price_alerts, _ns(source, at), way) for at, way in source.events),
+        "events_found": card.recall.successes,
         "bad_prints": len(prints),
         "bad_prints_told": sum(covers(bad, at) for at in prints),
         "bad_prints_as_price": sum(tells(price_alerts, at) for at in prints),
@@ -171,6 +176,12 @@ def measure(source: Source, rules: RuleSet, calibration: Calibration) -> dict[st
     }
 
 
+def _rate(source: Source, days: Sequence[str], incidents: Sequence[Incident]) -> dict[str, object]:
+    per_day = Counter(_local(source, i.onset_ns).date().isoformat() for i in incidents)
+    rate, interval = block_rate([per_day[d] for d in days], [1] * len(days))
+    return {"incidents": len(incidents), "per_day": rate, "interval": interval}
+
+
 def baseline(
     source: Source, batches: Sequence[TickBatch], ours: int, calibration: Calibration
 ) -> tuple[float, int, int]:
@@ -180,5 +191,4 @@ def baseline(
         found = run(batches, naive(threshold), calibration)
         if len(found.price()) <= ours:
             break
-    events = sum(tells(found.revisions, _ns(source, at), way) for at, way in source.events)
-    return threshold, len(found.price()), events
+    return threshold, len(found.price()), score(_labels(source), found.revisions).recall.successes

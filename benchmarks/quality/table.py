@@ -11,6 +11,10 @@ def _within(value: float, interval: tuple[float, float], digits: int) -> str:
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def _rate(cell: Row, digits: int) -> str:
+    return f"{cell['incidents']}: {_within(cell['per_day'], cell['interval'], digits)}"
+
+
 def _share(cell: Row) -> str:
     low, high = cell["interval"]
     return f"{cell['found']}/{cell['of']} = {cell['value']:.3f} [{low:.3f}, {high:.3f}]"
@@ -25,11 +29,13 @@ def as_table(head: str, rows: Iterable[str]) -> list[str]:
 def bars_table(rows: Iterable[Row]) -> list[str]:
     """Real bars."""
     return as_table(
-        "| file | days | price incidents a day | unseen days only | outside known events | target | known events |"
+        "| file | days | price incidents a day | unseen days only | outside known events, moved 5 % in 5 min"
+        " | and did not | target | known events |"
         " bad prints told (as price) | at turns of the day | data quality | naive: incidents, events |",
         (
             f"| {r['file']} | {r['days']} | {_within(r['per_day'], r['interval'], 2)}"
-            f" | {r['unseen_per_day']:.2f} | {r['unknown_per_day']:.2f} | {r['target']:.1f}"
+            f" | {r['unseen_per_day']:.2f} | {_rate(r['unknown_moved'], 2)} | {_rate(r['unknown_calm'], 2)}"
+            f" | {r['target']:.1f}"
             f" | {r['events_found']}/{r['events']}"
             f" | {r['bad_prints_told']}/{r['bad_prints']} ({r['bad_prints_as_price']})"
             f" | {r['at_turns']} | {r['data_quality']}"
@@ -63,10 +69,12 @@ def null_table(rows: Iterable[Row]) -> list[str]:
 def class_table(rows: Iterable[Row]) -> list[str]:
     """Planted anomalies."""
     return as_table(
-        "| planted | recall at 1.5 times (0.95) | precision (0.95) | recall at 1.0 | at 2.0 | median delay"
+        "| planted | recall at 1.5 times (0.95) | within a bar of the onset | precision (0.95) | recall at 1.0 | at 2.0"
+        " | median delay"
         " | naive: recall, precision |",
         (
-            f"| {r['market']} {r['class']} | {_share(r['recall_1.5'])} | {_share(r['precision'])}"
+            f"| {r['market']} {r['class']} | {_share(r['recall_1.5'])} | {r['at_onset'] / r['recall_1.5']['of']:.3f}"
+            f" | {_share(r['precision'])}"
             f" | {r['recall_1']['value']:.3f} | {r['recall_2']['value']:.3f}"
             f" | {'-' if r['median_delay_s'] is None else format(r['median_delay_s'], '.0f') + ' s'}"
             f" | {r['naive']['recall']:.2f}, {r['naive']['precision']:.2f} |"
@@ -88,10 +96,11 @@ def pump_tables(found: Row) -> list[str]:
     rows = [("one coin left out at a time", found["left_out"]), ("as shipped", found["shipped"])]
     lines = as_table(
         "| pumps on trade tapes | found (0.95) | false incidents a pair and day (0.05) | of them moved 5 % in 5 min"
-        " | neither true nor false | median delay (5 s) |",
+        " | did not | neither true nor false | median delay (5 s) |",
         (
             f"| {name} | {_hits(r)} | {r['false']} in {r['pair_days']} days:"
-            f" {_within(r['false_per_day'], r['interval'], 3)} | {r['false_moved_5pct']} | {r['neutral']}"
+            f" {_within(r['false_per_day'], r['interval'], 3)} | {_rate(r['moved'], 3)} | {_rate(r['calm'], 3)}"
+            f" | {r['neutral']}"
             f" | {_seconds(r['median_delay_s'])} |"
             for name, r in rows
         ),

@@ -39,11 +39,13 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How one kind of label fared. `delays_s`: of each find, in event time; negative where it came before the onset."""
+    """How one kind of label fared. `delays_s`: of each find, in event time; negative where it came before the onset.
+    `late`: how many of the missed were told after all, later but before their end."""
 
     kind: str
     recall: Rate
     delays_s: tuple[float, ...]
+    late: int = 0
 
     @property
     def median_delay_s(self) -> float | None:
@@ -83,11 +85,12 @@ class Scorecard:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """How near is near. An event lasts from its onset to its end; a find may come `tolerance_ns` before or after
-    (one bar, or 60 s for trades). Other incidents from `neutral_before_ns` before an onset of a kind in
-    `neutral_kinds` to `neutral_after_ns` after it are neither true nor false."""
+    """How near is near. A find comes within `tolerance_ns` of the onset (one bar, or 60 s for trades); events of the
+    kinds in `until_end` may be found until as long after their end. Other incidents from `neutral_before_ns` before an
+    onset of a kind in `neutral_kinds` to `neutral_after_ns` after it are neither true nor false."""
 
     tolerance_ns: int = MINUTE_NS
+    until_end: frozenset[str] = frozenset()
     neutral_before_ns: int = 0
     neutral_after_ns: int = 0
     neutral_kinds: frozenset[str] = frozenset()
@@ -113,9 +116,10 @@ def family_of(category: Category) -> Family:
 def score(labels: Sequence[Label], revisions: Iterable[Alert], matching: Matching | None = None) -> Scorecard:
     """Match alert revisions (any order) with labels (traps among them).
 
-    A label is found where an alert opens, fires again or worsens in the label's direction within its window; alerts
-    that are retracted later find nothing. An incident is true where one of its tellings lies in the window of a label:
-    in the label's direction where that lasts a single bar, in either where it lasts longer.
+    A label is found where an alert opens, fires again or worsens in the label's direction around its onset; alerts that
+    are retracted later find nothing. An incident is true where one of its tellings lies between a label's onset and its
+    end, give or take the tolerance: in the label's direction where that lasts a single bar, in either where it lasts
+    longer.
     Cost: one pass over the revisions, then a few comparisons for each label and incident of one symbol.
     """
     matching = matching or Matching()
@@ -125,12 +129,14 @@ def score(labels: Sequence[Label], revisions: Iterable[Alert], matching: Matchin
         alert = seen.tellings[0]
         by_key[alert.venue, alert.symbol, seen.family].append(seen)
     events = [label for label in labels if not label.is_trap]
-    delays = {i: _delay_s(label, by_key.get(_key(label), []), matching) for i, label in enumerate(events)}
+    told = {i: _delay_s(label, by_key.get(_key(label), []), matching) for i, label in enumerate(events)}
+    delays = {i: _in_time(label, told[i], matching) for i, label in enumerate(events)}
+    late = {i for i, delay in told.items() if delay is not None and delays[i] is None}
     events_by_key: dict[Key, list[Label]] = defaultdict(list)
     for label in events:
         events_by_key[_key(label)].append(label)
     return Scorecard(
-        classes=tuple(_classes(events, delays)),
+        classes=tuple(_classes(events, delays, late)),
         families=tuple(_family(f, incidents, events_by_key, matching) for f in FAMILIES),
         traps=_traps(labels, by_key, events_by_key, matching),
         missed=tuple(label for i, label in enumerate(events) if delays[i] is None),
@@ -174,7 +180,7 @@ def _same_way(label: Label, alert: Alert) -> bool:
 
 
 def _delay_s(label: Label, seen: list[_Seen], matching: Matching) -> float | None:
-    """Seconds from the onset to the first find; None where it was missed."""
+    """Seconds from the onset to the first telling until the end; None where there was none."""
     finds = [
         alert.ts_event_ns
         for incident in seen
@@ -185,11 +191,18 @@ def _delay_s(label: Label, seen: list[_Seen], matching: Matching) -> float | Non
     return (min(finds) - label.onset_ns) / 1e9 if finds else None
 
 
-def _classes(events: list[Label], delays: dict[int, float | None]) -> Iterator[ClassScore]:
+def _in_time(label: Label, delay_s: float | None, matching: Matching) -> float | None:
+    """The delay where it is a find's, else None."""
+    if delay_s is None or label.kind in matching.until_end or delay_s * 1e9 <= matching.tolerance_ns:
+        return delay_s
+    return None
+
+
+def _classes(events: list[Label], delays: dict[int, float | None], late: set[int]) -> Iterator[ClassScore]:
     for kind in sorted({label.kind for label in events}):
-        of_kind = [delays[i] for i, label in enumerate(events) if label.kind == kind]
-        found = tuple(d for d in of_kind if d is not None)
-        yield ClassScore(kind, Rate(len(found), len(of_kind)), found)
+        places = [i for i, label in enumerate(events) if label.kind == kind]
+        found = tuple(d for i in places if (d := delays[i]) is not None)
+        yield ClassScore(kind, Rate(len(found), len(places)), found, len(late.intersection(places)))
 
 
 def _is_true(seen: _Seen, labels: list[Label], matching: Matching) -> bool:

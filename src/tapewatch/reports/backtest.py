@@ -139,9 +139,12 @@ def _rates(sides: Sequence[SideResult]) -> list[list[str | list[str]]]:
 
 def _scores(score: LabelScore) -> list[list[str]]:
     rows = [[f"Recall, {plain(k.kind, 40)}", share_text(k.recall), _delay(k.median_delay_s)] for k in score.kinds]
+    rows += [[f"Told later, {plain(k.kind, 36)}", f"{k.late:,}", ""] for k in score.kinds if k.late]
     rows.append(["Recall, all", share_text(score.recall), ""])
     rows += [[f"Precision, {f.replace('_', ' ')}", share_text(s), ""] for f, s in score.precision.items()]
     rows += [[f"Trap {plain(k, 40)} fired", share_text(s), ""] for k, s in score.traps.items()]
+    rows.append(["Unlabelled, moved 5 % in 5 min", rate_text(score.unlabelled_moved), ""])
+    rows.append(["Unlabelled, did not", rate_text(score.unlabelled_calm), ""])
     rows.append(["Neither true nor false", f"{score.neutral:,}", ""])
     return rows
 
@@ -153,7 +156,8 @@ def _delay(seconds: float | None) -> str:
 def _labels_note(result: BacktestResult) -> str:
     return (
         f"A label is found where an alert opens, fires again or worsens in its direction from {result.tolerance_s:g} s "
-        f"before its onset to {result.tolerance_s:g} s after its end. Delays are event time from the onset, negative "
+        f"before its onset to {result.tolerance_s:g} s after it; what is told after that and before the label's end is "
+        "late: no find, and not false. Delays are event time from the onset, negative "
         "before it. From 30 minutes before a pump's onset to 2 hours after it, further incidents are neither true nor "
         "false. What is on the history and not in the labels counts as false: labels have errors."
     )

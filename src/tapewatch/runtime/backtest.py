@@ -6,9 +6,11 @@ from pathlib import Path
 
 from tapewatch import __version__
 from tapewatch.alerts.labels import Label
+from tapewatch.alerts.scorecard import score
+from tapewatch.detection.backtest.moves import moved
 from tapewatch.detection.backtest.result import BacktestResult
 from tapewatch.detection.backtest.run import run_trials
-from tapewatch.detection.backtest.summary import difference, labels_within, matching_of, summarise
+from tapewatch.detection.backtest.summary import difference, labels_within, matching_of, summarise, unlabelled
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
 from tapewatch.feeds.labels import read_labels
@@ -59,12 +61,18 @@ def run_backtest(
     now_ns: int,
     on_records: Callable[[float], None] = lambda _: None,
 ) -> Backtested:
-    """Run one or two sides, each with its fresh engine, over the history, which is read once."""
+    """Run one or two sides, each with its fresh engine, over the history, which is read once; with labels a second
+    time, around what no label knows of."""
     trials, exposure = run_trials(history.batches(), [engine for _, engine in sides], on_records)
     known = None if labels is None else labels_within(labels, exposure)
+    cards = [None if known is None else score(known, t.revisions, matching_of(exposure)) for t in trials]
+    unknown = [
+        i for t, card in zip(trials, cards, strict=True) if card is not None for i in unlabelled(card, t.found())
+    ]
+    real = moved(history.batches(), unknown) if unknown else frozenset()
     results = [
-        summarise(trial, side.loaded.source, side.calibration.name, exposure, known)
-        for (side, _), trial in zip(sides, trials, strict=True)
+        summarise(trial, side.loaded.source, side.calibration.name, exposure, card, real)
+        for (side, _), trial, card in zip(sides, trials, cards, strict=True)
     ]
     second = results[1] if len(results) > 1 else None
     seen = bool(exposure.ticks)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tapewatch.alerts.intervals import clopper_pearson
 from tapewatch.alerts.labels import Label
-from tapewatch.alerts.scorecard import Matching, Rate, Scorecard, score
+from tapewatch.alerts.scorecard import ClassScore, Matching, Rate, Scorecard, score
 from tapewatch.model.alerts import Alert, Health
 from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS
 
@@ -112,10 +112,22 @@ def test_the_tolerance_can_be_another() -> None:
     assert score([label()], [alert(4)], Matching(tolerance_ns=5 * MINUTE_NS)).recall == Rate(1, 1)
 
 
-def test_an_event_of_several_bars_is_found_until_its_end() -> None:
+def test_an_event_of_several_bars_is_found_around_its_onset_and_told_late_until_its_end() -> None:
     long = label(end_ns=NOON + 30 * MINUTE_NS)
-    assert score([long], [alert(31)]).recall == Rate(1, 1)
-    assert score([long], [alert(32)]).recall == Rate(0, 1)
+    assert score([long], [alert(1)]).classes == (ClassScore("drop", Rate(1, 1), (60.0,)),)
+    for minute, late in ((2, 1), (31, 1), (32, 0)):
+        card = score([long], [alert(minute)])
+        assert card.classes == (ClassScore("drop", Rate(0, 1), (), late),)
+        assert card.missed == (long,)
+        assert price_of(card) == (late, 1 - late, 0, 0)
+
+
+def test_a_kind_that_is_whole_only_at_its_end_is_found_until_then_when_asked_for() -> None:
+    crash = label("flash_crash", end_ns=NOON + 7 * MINUTE_NS)
+    until_end = Matching(until_end=frozenset({"flash_crash"}))
+    assert score([crash], [alert(8)], until_end).recall == Rate(1, 1)
+    assert score([crash], [alert(9)], until_end).recall == Rate(0, 1)
+    assert score([crash], [alert(8)]).recall == Rate(0, 1)
 
 
 @pytest.mark.parametrize(("direction", "found"), [("drop", 1), ("none", 1), ("rise", 0)])

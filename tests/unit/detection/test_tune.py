@@ -2,15 +2,19 @@
 
 import pytest
 
+from tapewatch.alerts.labels import Label
 from tapewatch.detection.rules import compile_rules
+from tapewatch.detection.tuning import calibrate
+from tapewatch.detection.tuning.bars import unlabelled
 from tapewatch.detection.tuning.grid import FACTORS, is_tunable, scaled, variant
 from tapewatch.detection.tuning.proposal import proposed_rules
 from tapewatch.detection.tuning.tune import Task, Tuned, split_day, tune, work
 from tapewatch.feeds.simulator import SimulatorConfig, labels, market
 from tapewatch.model.ticks import TickBatch
-from tapewatch.model.times import DAY_NS
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 from tapewatch.runtime.config.rules import load_preset
 from tapewatch.runtime.embedded import load_calibration
+from tests.unit.detection.support import BTC, REGULAR_NS, TSLA, bars, batch_of, calm
 
 CONFIG = SimulatorConfig(seed=21, stocks=4, crypto=0, days=5)
 RULES = load_preset("default").rules
@@ -58,6 +62,34 @@ def test_what_is_held_out_changes_nothing(task: Task, history: list[TickBatch], 
     assert [r.version for r in alone.rules.rules] == [r.version for r in tuned.rules.rules]
 
 
+def test_labelled_windows_are_no_part_of_the_calibration(task: Task, history: list[TickBatch], tuned: Tuned) -> None:
+    split = split_day(history, task.holdout)
+    assert split is not None
+    seen = [b.take(b.ts_event_ns < split * DAY_NS) for b in history]
+    assert tuned.calibration != calibrate(seen, task.calibration, task.name)
+    assert tuned.calibration == calibrate(unlabelled(seen, task.labels), task.calibration, task.name)
+
+
+def test_a_label_takes_its_symbols_records_out_until_what_follows_is_a_gap() -> None:
+    ticks = [*bars(TSLA, calm(60)), *bars(BTC, calm(60))]
+    crash = Label(
+        event=0,
+        kind="drop",
+        is_trap=False,
+        venue="XNAS",
+        symbol="TSLA",
+        onset_ns=REGULAR_NS + 10 * MINUTE_NS,
+        end_ns=REGULAR_NS + 12 * MINUTE_NS,
+        direction="drop",
+        size=0.1,
+        size_times=2.0,
+    )
+    (left,) = unlabelled([batch_of(ticks)], [crash])
+    minutes = (left.ts_event_ns - REGULAR_NS) // MINUTE_NS
+    assert minutes[left.symbol_id == 0].tolist() == [*range(9), *range(44, 60)]
+    assert minutes[left.symbol_id == 1].tolist() == list(range(60))
+
+
 def test_the_curve_of_every_tunable_rule_is_told(tuned: Tuned) -> None:
     assert {r.rule for r in tuned.tuning.rules} == {
         r.name for r in RULES.rules if is_tunable(r) and r.detector.category != "data_quality"
@@ -77,7 +109,7 @@ def test_variants_share_the_kernel_and_keep_what_cannot_be_tuned() -> None:
 
 def test_rarity_is_scaled_by_the_third_power() -> None:
     (rule,) = (r for r in RULES.rules if r.name == "robust_return")
-    assert scaled(rule, 2.0).params["rarity_days"] == pytest.approx(8 * 180.0)
+    assert scaled(rule, 2.0).params["rarity_days"] == pytest.approx(8 * rule.rule.params["rarity_days"])
 
 
 def test_groups_that_were_not_measured_keep_their_rule() -> None:
@@ -85,7 +117,8 @@ def test_groups_that_were_not_measured_keep_their_rule() -> None:
     made = proposed_rules(RULES.rules, {"stock": at}, ["stock", "crypto"])
     by_name = {r.name: r for r in made}
     assert by_name["robust_return"].groups == ("crypto",)
-    assert by_name["robust_return"].params == {"rarity_days": 180.0}
+    (before,) = (r.rule for r in RULES.rules if r.name == "robust_return")
+    assert by_name["robust_return"].params == before.params
     assert by_name["robust_return_stock"].groups == ("stock",)
     assert by_name["bad_print"].groups == ()
     assert len(compile_rules("x", made).rules) == len(made)

@@ -55,6 +55,7 @@ class KindScore(msgspec.Struct, frozen=True, kw_only=True):
     recall: ShareOf
     median_delay_s: float | None
     delays_s: list[float]
+    late: int  # of the missed, those told later but before their end
 
 
 class LabelScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,8 @@ class LabelScore(msgspec.Struct, frozen=True, kw_only=True):
     traps: dict[str, ShareOf]  # how many fired
     missed: list[dict[str, Any]]  # labels
     false_incidents: list[str]
+    unlabelled_moved: RateOf  # price incidents that no label knows of where the price moved 5 % within 5 minutes
+    unlabelled_calm: RateOf  # and where it did not
 
 
 class SideResult(msgspec.Struct, frozen=True, kw_only=True):

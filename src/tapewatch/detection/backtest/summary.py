@@ -7,7 +7,7 @@ import msgspec
 
 from tapewatch.alerts.bootstrap import block_rate
 from tapewatch.alerts.labels import Label
-from tapewatch.alerts.scorecard import Matching, Rate, Scorecard, score
+from tapewatch.alerts.scorecard import Matching, Rate, Scorecard
 from tapewatch.detection.backtest.exposure import Exposure, day_text, local_day
 from tapewatch.detection.backtest.result import (
     DayCount,
@@ -31,8 +31,8 @@ TRADES_TOLERANCE_NS = MINUTE_NS
 
 
 def matching_of(exposure: Exposure) -> Matching:
-    """How labels are matched: within one bar (the longest of the history) or, for trades, 60 s. From 30 minutes before
-    a pump's onset to two hours after it further incidents are neither true nor false."""
+    """How labels are matched: within one bar (the longest of the history) or, for trades, 60 s of their onset. From 30
+    minutes before a pump's onset to two hours after it further incidents are neither true nor false."""
     tolerance_ns = max(exposure.longest_ns, TRADES_TOLERANCE_NS if exposure.trades else 0)
     return Matching(
         tolerance_ns=tolerance_ns or TRADES_TOLERANCE_NS,
@@ -54,13 +54,18 @@ def labels_within(labels: Sequence[Label], exposure: Exposure) -> list[Label]:
 
 
 def summarise(
-    trial: Trial, source: str, calibration: str, exposure: Exposure, labels: Sequence[Label] | None
+    trial: Trial,
+    source: str,
+    calibration: str,
+    exposure: Exposure,
+    card: Scorecard | None = None,
+    moved: frozenset[str] = frozenset(),
 ) -> SideResult:
-    """Everything that is told of one side."""
+    """Everything that is told of one side. `card`: against labels, where there are any; `moved`: the incidents at which
+    the price did (`moves`)."""
     found = trial.found()
     price, quality = found.price(), found.data_quality()
     days = _days(found.incidents, exposure)
-    card = None if labels is None else score(labels, found.revisions, matching_of(exposure))
     return SideResult(
         name=trial.engine.rules.name,
         source=source,
@@ -78,7 +83,7 @@ def summarise(
         busiest=sorted((d for d in days if d.price + d.data_quality), key=lambda d: (-d.price - d.data_quality, d.day))[
             :BUSIEST
         ],
-        score=None if card is None else _score(card),
+        score=None if card is None else _score(card, found, exposure, moved),
         incidents=sorted(found.incidents, key=lambda i: (i.onset_ns, i.incident_id)),
     )
 
@@ -140,9 +145,22 @@ def share_of(rate: Rate) -> ShareOf:
     return ShareOf(successes=rate.successes, trials=rate.trials, value=value, interval=rate.interval)
 
 
-def _score(card: Scorecard) -> LabelScore:
+def unlabelled(card: Scorecard, found: Found) -> list[Incident]:
+    """The price incidents that no label accounts for."""
+    false = {i for f in card.families if f.family == "price" for i in f.false_incidents}
+    return [i for i in found.incidents if i.incident_id in false]
+
+
+def _score(card: Scorecard, found: Found, exposure: Exposure, moved: frozenset[str]) -> LabelScore:
+    unknown = unlabelled(card, found)
     kinds = [
-        KindScore(kind=c.kind, recall=share_of(c.recall), median_delay_s=c.median_delay_s, delays_s=sorted(c.delays_s))
+        KindScore(
+            kind=c.kind,
+            recall=share_of(c.recall),
+            median_delay_s=c.median_delay_s,
+            delays_s=sorted(c.delays_s),
+            late=c.late,
+        )
         for c in card.classes
     ]
     return LabelScore(
@@ -153,6 +171,8 @@ def _score(card: Scorecard) -> LabelScore:
         traps={kind: share_of(rate) for kind, rate in card.traps.items()},
         missed=[msgspec.to_builtins(label) for label in card.missed],
         false_incidents=sorted(i for f in card.families for i in f.false_incidents),
+        unlabelled_moved=rate_of((i for i in unknown if i.incident_id in moved), exposure),
+        unlabelled_calm=rate_of((i for i in unknown if i.incident_id not in moved), exposure),
     )
 
 

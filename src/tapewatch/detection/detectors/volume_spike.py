@@ -17,13 +17,14 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
     """Volume against an exponentially weighted, seasonally adjusted, clipped mean of the past, on a log scale.
 
     Fires where volume is at least `ratio` times normal, `min_z` robust deviations above what is expected in logarithms,
-    and the price moves by at least `price_z` of its own scales in the same bar: a volume is never an alert alone. What is
-    expected grows with the move of the bar (`elasticity`) and with how busy the last quarter of an hour was (`carried`):
-    large moves are traded, and bursts of volume last. Regular and continuous phases only, and only where volume is known.
+    and the price moves by at least `price_z` of its own scales in the same bar: a volume is never an alert alone. What
+    is expected grows with the move of the bar (`elasticity`) and with how busy the last quarter of an hour was
+    (`carried`): large moves are traded, and bursts of volume last. Regular and continuous phases only, and only where
+    volume is known.
     Source: log-volume is close to normal (Ajinkya and Jain 1989); volume grows with the size of price changes (Karpoff
     1987). Measured on the calibration's files, the powers are 0.55 to 1.0 and 0.8 to 1.1; a third of that is taken, so
-    that volume out of all proportion is still told where the price went far. Cost: three logarithms from half of `ratio`
-    on. It cannot tell who traded with whom.
+    that volume out of all proportion is still told where the price went far. Cost: three logarithms above half of
+    `ratio`. It cannot tell who traded with whom.
     """
 
     ratio: float = 4.0

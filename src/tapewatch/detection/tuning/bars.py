@@ -1,16 +1,17 @@
 """A history as arrays: what calibration is made from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tapewatch.alerts.labels import Label
 from tapewatch.detection.calendars import boundaries
-from tapewatch.detection.features import profile_bin
+from tapewatch.detection.features import GAP_BARS, profile_bin
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, TickBatch
-from tapewatch.model.times import DAY_NS
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,24 @@ def bars_of(batches: Iterable[TickBatch]) -> list[Bars]:
         _bars(i, np.concatenate([p[0] for p in parts], 1), np.concatenate([p[1] for p in parts], 1))
         for i, parts in sorted(found.items())
     ]
+
+
+def unlabelled(batches: Sequence[TickBatch], labels: Sequence[Label]) -> list[TickBatch]:
+    """The tape without what labels speak of: calibration learns what is usual. Of a label's symbol the records go from
+    a bar before its onset until so long after its end that the next follows a gap, over which no return is taken."""
+    bar_ns = max((int(b.interval_ns.max()) for b in batches if len(b)), default=0)
+    after_ns = (GAP_BARS + 1) * max(bar_ns, MINUTE_NS)
+    kept = []
+    for batch in batches:
+        keep = np.ones(len(batch), bool)
+        for at, symbol in enumerate(batch.symbols):
+            for label in labels:
+                if symbol == Instrument(label.venue, label.symbol):
+                    begin_ns, end_ns = label.onset_ns - max(bar_ns, MINUTE_NS), label.end_ns + after_ns
+                    inside = (batch.ts_event_ns >= begin_ns) & (batch.ts_event_ns <= end_ns)
+                    keep &= ~(inside & (batch.symbol_id == at) & (batch.kind != Kind.HEARTBEAT))
+        kept.append(batch.take(keep))
+    return kept
 
 
 def _bars(instrument: Instrument, times: NDArray[np.int64], values: NDArray[np.float64]) -> Bars:

@@ -16,6 +16,7 @@ from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.rules import RuleSet, compile_rules
 from tapewatch.detection.tuning import calibrate
+from tapewatch.detection.tuning.bars import unlabelled
 from tapewatch.detection.tuning.choose import Cell, Choice, cell_of, choose, incidents_of
 from tapewatch.detection.tuning.grid import BASE, FACTORS, is_tunable, scaled, variant
 from tapewatch.detection.tuning.proposal import proposed_rules
@@ -58,7 +59,7 @@ def tune(task: Task, history: Sequence[TickBatch], advance: Advance = lambda _: 
     gives the same proposal. Cost: 5 us a bar for the calibration, and `work` times a backtest's."""
     split = split_day(history, task.holdout)
     seen = history if split is None else [_before(batch, split * DAY_NS) for batch in history]
-    calibration = calibrate(seen, task.calibration, task.name)
+    calibration = calibrate(unlabelled(seen, task.labels), task.calibration, task.name)
     trials, exposure = run_trials(
         seen, [Engine(variant(task.rules, f), calibration) for f in FACTORS], lambda n: advance(n * len(FACTORS))
     )

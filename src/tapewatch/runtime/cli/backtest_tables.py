@@ -88,11 +88,15 @@ def _score(name: str, score: LabelScore) -> Table:
     for kind in score.kinds:
         delay = "-" if kind.median_delay_s is None else f"{kind.median_delay_s:.0f} s"
         table.add_row(f"recall {kind.kind}", share_text(kind.recall), delay)
+        if kind.late:
+            table.add_row(f"told later, before the end of {kind.kind}", f"{kind.late:,}", "")
     table.add_row("recall", share_text(score.recall), "")
     for family, share in score.precision.items():
         table.add_row(f"precision {family.replace('_', ' ')}", share_text(share), "")
     for kind_name, share in score.traps.items():
         table.add_row(f"trap {kind_name} fired", share_text(share), "")
+    table.add_row("unlabelled, moved 5 % in 5 minutes", rate_text(score.unlabelled_moved), "")
+    table.add_row("unlabelled, did not", rate_text(score.unlabelled_calm), "")
     if score.neutral:
         table.add_row("neither true nor false", f"{score.neutral:,}", "")
     return table

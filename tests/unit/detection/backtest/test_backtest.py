@@ -91,7 +91,12 @@ def test_labels_are_scored_with_exact_intervals(result: BacktestResult) -> None:
     assert card is not None and result.labels == len(labels(CONFIG)) and result.labels_outside == 0
     assert card.recall.trials == sum(k.recall.trials for k in card.kinds) == result.labels
     assert card.recall.successes + len(card.missed) == result.labels
-    assert card.recall.value is not None and card.recall.value > 0.8
+    assert card.recall.value is not None
+    assert card.recall.successes + sum(k.late for k in card.kinds) > 0.8 * result.labels
+    assert all(delay <= 60 for kind in card.kinds for delay in kind.delays_s)
+    assert card.unlabelled_moved.incidents + card.unlabelled_calm.incidents == (
+        card.precision["price"].trials - card.precision["price"].successes
+    )
     assert card.recall.interval[0] < card.recall.value <= card.recall.interval[1]
     assert all(delay is None or delay >= -60 for delay in (k.median_delay_s for k in card.kinds))
 
