@@ -22,18 +22,18 @@ class VolumeSpike(Params, frozen=True, forbid_unknown_fields=True):
     (`carried`): large moves are traded, and bursts of volume last. Regular and continuous phases only, and only where
     volume is known.
     Source: log-volume is close to normal (Ajinkya and Jain 1989); volume grows with the size of price changes (Karpoff
-    1987). Measured on the calibration's files, the powers are 0.55 to 1.0 and 0.8 to 1.1; a third of that is taken, so
-    that volume out of all proportion is still told where the price went far. Cost: three logarithms above half of
+    1987). Measured on the calibration's files, the powers are 0.55 to 1.0 and 0.8 to 1.1; a quarter of that is taken,
+    so that volume out of all proportion is still told where the price went far. Cost: three logarithms above half of
     `ratio`. It cannot tell who traded with whom.
     """
 
     ratio: float = 4.0
-    min_z: float = 2.7
-    min_z_24h: float = 3.8  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
+    min_z: float = 3.2
+    min_z_24h: float = 4.1  # where nothing closes: 1,440 bars a day need more than 390 for as few alerts
     price_z: float = 1.5
     turn_ratio: float = 4.0  # normal volume counts so many times in the first and last minutes of a session (UTC day)
     min_pct: float = 0.38  # of price, in the same bar
-    elasticity: float = 0.3  # volume that a move of n scales expects: n to this power
+    elasticity: float = 0.2  # volume that a move of n scales expects: n to this power
     carried: float = 0.3  # and of a quarter of an hour n times as busy as usual: n to this power
 
 
