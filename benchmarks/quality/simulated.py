@@ -22,8 +22,9 @@ from tapewatch.model.ticks import TickBatch
 from tapewatch.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, format_rfc3339
 
 NULL_SEED, PLANT_SEED, TRAP_SEED = 830_117, 831_211, 832_309
-"""First run after rules and calibration were committed. Tuning looked at 7, 8, 17, 101, 202, 303, 404, 505 and 606; and
-at 70001, 71001 and 72001, which had been meant for reporting and were given up for that reason."""
+"""First run after rules and calibration were committed. Tuning looked at 7, 8, 17, 101, 202, 303, 404, 505 and 606,
+9001 to 9005, 9101 to 9104, 9201 to 9203 and 9301 to 9303; and at 70001, 71001 and 72001, which had been meant for
+reporting and were given up for that reason."""
 
 SIZES = (1.0, 1.5, 2.0)
 MATCHING = Matching(until_end=LASTING_KINDS)
