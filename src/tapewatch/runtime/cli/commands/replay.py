@@ -1,6 +1,7 @@
 """`tapewatch replay`."""
 
 import gc
+import gc
 import sys
 import tempfile
 import time
@@ -94,6 +95,7 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
 
     engine = build_engine(settings.rules)
     pipeline = make_pipeline(feed, engine, sinks, time.time_ns, _print_json if as_json else _nothing)
+    gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
     gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
     known_dead = pipeline.progress.fates.get(Fate.DEAD, 0)
     began = time.perf_counter()
