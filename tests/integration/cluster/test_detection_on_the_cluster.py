@@ -28,7 +28,7 @@ pytestmark = pytest.mark.cluster
 
 
 def test_nothing_is_lost_or_invented_whoever_is_killed(make_cluster: Callable[[int], Cluster], tmp_path: Path) -> None:
-    cluster = make_cluster(2)
+    cluster, expected = make_cluster(2), embedded(simulated())  # which compiles what the processes need
     chance = random.Random(7)
 
     def bridge() -> "subprocess.Popen[bytes]":
@@ -55,13 +55,12 @@ def test_nothing_is_lost_or_invented_whoever_is_killed(make_cluster: Callable[[i
     finally:
         with running(*processes.values()):
             pass
-    expected, found = embedded(simulated()), published(cluster)
-    assert found == expected
+    assert published(cluster) == expected
     assert fates(cluster) == sum(records(cluster))
 
 
 def test_a_paused_bridge_is_fenced_and_joins_again(make_cluster: Callable[[int], Cluster], tmp_path: Path) -> None:
-    cluster = make_cluster(2)
+    cluster, expected = make_cluster(2), embedded(simulated())  # which compiles what the processes need
     fill(cluster, simulated())
     slow = {"TAPEWATCH_BRIDGE__BATCH_TICKS": "50"}
     first = cluster.command(tmp_path / "first", "consume", "--executor", "inline", **slow)
@@ -80,8 +79,7 @@ def test_a_paused_bridge_is_fenced_and_joins_again(make_cluster: Callable[[int],
         first.send_signal(signal.SIGCONT)
         with running(first):
             pass
-    expected, found = embedded(simulated()), published(cluster)
-    assert found == expected
+    assert published(cluster) == expected
     assert fates(cluster) == sum(records(cluster))
     text = (tmp_path / "first").read_text()
     assert "fenced" in text
