@@ -1,7 +1,6 @@
 """`tapewatch replay`."""
 
 import gc
-import gc
 import sys
 import tempfile
 import time
