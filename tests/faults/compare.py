@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +71,21 @@ def _same_alerts_as_arithmetic(alerts: dict[str, Alert], brute: Brute) -> None:
 
 def _places(cluster: Cluster, alerts: dict[str, Alert], ledger_whole: bool) -> None:
     """Elasticsearch, the API and the ledger of notices hold each alert once."""
-    newest: dict[str, int] = {}
-    for alert in alerts.values():
-        newest[alert.alert_id] = max(newest.get(alert.alert_id, 0), alert.revision)
-    wait_until(lambda: cluster.documents() == newest, 120, "Elasticsearch to hold the newest revision of every alert")
+    goal = newest(alerts.values())
+    wait_until(lambda: cluster.documents() == goal, 120, "Elasticsearch to hold the newest revision of every alert")
     listed = _listed(cluster)
-    assert dict(listed) == newest and len(listed) == len(newest), "the API lists every alert once"
+    assert dict(listed) == goal and len(listed) == len(goal), "the API lists every alert once"
     if ledger_whole:
         everyone = {alert.incident_id for alert in alerts.values()}
         wait_until(lambda: _told(cluster, alerts) == everyone, 60, "a notice of every incident to be owed")
+
+
+def newest(alerts: Iterable[Alert]) -> dict[str, int]:
+    """The newest revision of each alert by its id."""
+    found: dict[str, int] = {}
+    for alert in alerts:
+        found[alert.alert_id] = max(found.get(alert.alert_id, 0), alert.revision)
+    return found
 
 
 def _told(cluster: Cluster, alerts: dict[str, Alert]) -> set[str]:
