@@ -3,6 +3,7 @@
 import pytest
 
 from tapewatch.detection.calendars import Phase
+from tapewatch.detection.layout import LAYOUT
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Fate
@@ -31,7 +32,7 @@ RULES = preset("default")
 def test_another_layout_number_is_refused() -> None:
     for key, data in run(RULES, bars(TSLA, calm(3))).rows.items():
         with pytest.raises(GiveUpError, match="another layout than this version's"):
-            engine_for(RULES).load([(key, b"\x02" + data[1:])])
+            engine_for(RULES).load([(key, bytes([LAYOUT + 1]) + data[1:])])
 
 
 def test_another_length_is_refused() -> None:
