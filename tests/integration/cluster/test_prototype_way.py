@@ -151,9 +151,12 @@ def test_the_file_goes_through_kafka_celery_and_elasticsearch_to_the_api_with_th
     on_topic = published("anomaly_alerts", kafka_server.address, set(expected))
     assert {key: same(alert) for key, alert in on_topic.items()} == {k: same(alert) for k, alert in expected.items()}
     status = json.loads(processes.run(*TAPEWATCH, "status", "--json"))
-    assert [shard["lag"] for shard in status["shards"]] == [0, 0]
-    assert all(shard["owner"] and shard["epoch"] >= 1 and shard["outbox"] == 0 for shard in status["shards"])
-    assert sum(shard["fates"].get("judged", 0) for shard in status["shards"]) == 60
+    shards = [
+        shard for shard in status["shards"] if shard["name"].startswith(topic)
+    ]  # not the market's: none merges it
+    assert [shard["lag"] for shard in shards] == [0, 0]
+    assert all(shard["owner"] and shard["epoch"] >= 1 and shard["outbox"] == 0 for shard in shards)
+    assert sum(shard["fates"].get("judged", 0) for shard in shards) == 60
     assert len(status["workers"]) == 1 and not any(server["trouble"] for server in status["servers"])
 
 
