@@ -22,6 +22,7 @@ _PARAMETERS = (  # rule, field: in the order in which the fused loop reads them
     ("robust_return", "opens_days"),
     ("volume_spike", "ratio"), ("volume_spike", "price_z"), ("volume_spike", "min_pct"), ("volume_spike", "min_z_24h"),
     ("stale_feed", "factor"), ("stale_feed", "least_ns"), ("stale_feed", "most_ns"),
+    ("volume_spike", "turn_ratio"), ("volume_spike", "elasticity"), ("volume_spike", "carried"),
 )  # fmt: skip
 
 

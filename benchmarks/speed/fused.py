@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from tapewatch.model.ticks import TickBatch
 
 # Floats of a symbol: the last bar as delivered, the last close, tick size, scale and volume.
-OPEN, HIGH, LOW, LAST, VOLUME, CLOSE, STEP, STEP_BEFORE, FAST, SLOW, NORMAL, SPREAD, CADENCE, OFTEN, FAR = range(15)
+OPEN, HIGH, LOW, LAST, VOLUME, CLOSE, STEP, STEP_BEFORE, FAST, SLOW, NORMAL, SPREAD, CADENCE, OFTEN, FAR, BUSY = range(
+    16
+)
 FLOATS = 16
 # Integers of a symbol.
 COUNT, EVENT_NS, ACT_NS, SAME, HOLES, RECENT_N, SCALE_N, VOLUME_N, BARS, ZEROS, DEADLINE, GAPS_N, HELD, CLOSE_NS = (
@@ -96,7 +98,7 @@ def _loop(
                 before = f[CLOSE] = held[s, n[HELD] - 1]
                 n[HELD] = 0
         known = n[BARS] > n[ZEROS] and n[ZEROS] < 30
-        bin_ = ((event[i] + interval[i] // 2) // (30 * minute)) % 48
+        bin_ = ((event[i] + interval[i] // 2) // (30 * minute) + 144) % 336
         season = vol[bin_]
         fresh = True
         ret = sigma = math.nan
@@ -170,8 +172,13 @@ def _loop(
                     m += 1
             if known and n[VOLUME_N] >= 60 and normal > 0.0:  # volume_spike
                 times = v / normal
+                busy = max(f[BUSY], 1.0)
+                f[BUSY] += (min(times, 5.0) - f[BUSY]) / 15.0
+                if times >= p[9] and act % (1440 * minute) < 5 * minute:
+                    times /= p[16]
                 if times >= p[9]:
-                    log_z = math.log(times) / max(1.2533141373155001 * f[SPREAD], 0.1)
+                    expected = p[17] * math.log(max(abs(ret) / sigma, 1.0)) + p[18] * math.log(busy)
+                    log_z = (math.log(times) - expected) / max(1.2533141373155001 * f[SPREAD], 0.1)
                     moved = abs(ret) >= p[10] * sigma and abs(c / before - 1.0) * 100.0 >= p[11]
                     if log_z >= p[12] and moved:
                         found[m, 0], found[m, 1] = i, VOLUME_SPIKE
