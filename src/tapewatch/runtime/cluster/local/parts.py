@@ -16,13 +16,13 @@ _START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of our processes: `tapewatch` with these arguments. `once`: its work has an end. `searches`: it needs
-    Elasticsearch."""
+    """One of our processes: `tapewatch` with these arguments. `once`: its work has an end. `late`: it begins
+    when Elasticsearch is up."""
 
     name: str
     arguments: tuple[str, ...]
     once: bool = False
-    searches: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ def our_parts(workers: int) -> tuple[Part, ...]:
         Part("bridge", ("consume",)),
         *(Part(f"worker-{n}", ("worker",)) for n in range(1, workers + 1)),
         Part("merger", ("merge",)),
-        Part("office", ("worker", "--queues", "office"), searches=True),
-        Part("beat", ("beat",), searches=True),
-        Part("indexer", ("index",), searches=True),
+        Part("office", ("worker", "--queues", "office"), late=True),
+        Part("beat", ("beat",), late=True),
+        Part("indexer", ("index",), late=True),
         Part("archiver", ("archive",)),
-        Part("notifier", ("notify",), searches=True),
-        Part("api", ("api",), searches=True),
+        Part("notifier", ("notify",), late=True),
+        Part("api", ("api",), late=True),
     )
 
 

@@ -87,12 +87,13 @@ class LocalCluster:
         environment = self._environment(addresses)
         parts = list(our_parts(self.plan.workers))
         if self.plan.generator is not None:
-            parts.insert(0, Part("generator", ("generate", "--to", "kafka", *self.plan.generator), once=True))
-        self._begin([part for part in parts if not part.searches], environment)
+            feed = ("generate", "--to", "kafka", *self.plan.generator)
+            parts.insert(0, Part("generator", feed, once=True, late=True))  # its load would hold Elasticsearch up
+        self._begin([part for part in parts if not part.late], environment)
         self.step = "waiting for Elasticsearch"
         self._wait_for("elasticsearch")
         self._create_indices(addresses.elasticsearch)
-        self._begin([part for part in parts if part.searches], environment)
+        self._begin([part for part in parts if part.late], environment)
         self.step = "waiting for the first alert"
 
     def look(self) -> list[Seen]:
