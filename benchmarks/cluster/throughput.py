@@ -4,8 +4,11 @@ import json
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -26,6 +29,9 @@ class Drained:
     repeats: int
 
 
+T = TypeVar("T")
+
+
 def output(bootstrap: str, topic: str) -> Consumer:
     """A reader of what comes on a contender's output from now on."""
     consumer = Consumer(
@@ -37,22 +43,24 @@ def output(bootstrap: str, topic: str) -> Consumer:
             "isolation.level": "read_committed",
         }
     )
-    partitions = [TopicPartition(topic, p) for p in consumer.list_topics(topic, 10).topics[topic].partitions]
+    found = _patiently(lambda: consumer.list_topics(topic, 5).topics[topic].partitions)
+    partitions = [TopicPartition(topic, p) for p in found]
     for at in partitions:
-        at.offset = _end(consumer, at)
+        at.offset = _patiently(partial(consumer.get_watermark_offsets, at, 5))[1]
     consumer.assign(partitions)
     return consumer
 
 
-def _end(consumer: Consumer, at: TopicPartition) -> int:
-    """Where a partition ends; of one that was made a moment ago, the client may not know the leader yet."""
-    give_up = time.monotonic() + 10
+def _patiently(ask: Callable[[], T]) -> T:
+    """What a client that was made a moment ago may not know yet: the broker, or the leader of a new partition."""
+    give_up = time.monotonic() + 30
     while True:
         try:
-            return int(consumer.get_watermark_offsets(at, 10)[1])
+            return ask()
         except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() > give_up:
+            if time.monotonic() > give_up:
                 raise
+            print(f"asking again: {error.args[0].str()}")
             time.sleep(0.1)
 
 
