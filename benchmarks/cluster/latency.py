@@ -25,6 +25,7 @@ QUIET_ROWS = 21
 BAR_S = 60.0
 """A bar is stamped with its start, and known at its end."""
 Key = tuple[str, str]
+_APART = multiprocessing.get_context("spawn")  # a fork of a process with Kafka clients cannot make one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,9 @@ def measure(contender: Contender, bootstrap: str, pace: Pace, scratch: Path) -> 
     job.folder.mkdir(parents=True)
     make_topics(bootstrap, job.source, job.out)
     contender.prepare(job)
-    path, ready = job.folder / "heard", multiprocessing.Event()
+    path, ready = job.folder / "heard", _APART.Event()
     topic = job.source if contender.name == "echo" else contender.topic(job)
-    listener = multiprocessing.Process(target=_listen, args=(bootstrap, topic, path, ready), daemon=True)
+    listener = _APART.Process(target=_listen, args=(bootstrap, topic, path, ready), daemon=True)
     walk, producer = Walk(pace.symbols, seed=23), _paced_producer(bootstrap)
     listener.start()
     ready.wait(15)
