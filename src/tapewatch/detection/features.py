@@ -110,17 +110,20 @@ def volume_known(head: Row) -> bool:
 
 
 @compiled
-def volume_tells(tick: Row) -> bool:
-    """Is the tick's volume known, and of the hours in which a normal one is?"""
-    tells: bool = tick.known and tick.phase in (2, 4) and tick.normal_volume > 0.0
-    return tells
-
-
-@compiled
 def swell(before: float, times: float) -> float:
     """Volume of the newest bars in times of the normal: an exponentially weighted mean, in which one bar counts at most
     `VOLUME_CLIP` times, so that a single one is no run of them."""
     return before + SWELL_WEIGHT * (min(times, VOLUME_CLIP) - before)
+
+
+@compiled
+def busy(head: Row, tick: Row, times: float) -> bool:
+    """At least `times` the normal volume over the newest bars; True where volume is unknown, or outside of the hours in
+    which it tells."""
+    if not tick.known or tick.phase not in (2, 4) or not tick.normal_volume > 0.0:
+        return True
+    enough: bool = not swell(head.swell, tick.volume / tick.normal_volume) < times
+    return enough
 
 
 @compiled

@@ -5,7 +5,7 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
-from tapewatch.detection.features import swell, volume_tells
+from tapewatch.detection.features import busy
 from tapewatch.detection.layout import RECENT, RECENT_GRID_NS
 from tapewatch.detection.stats.scale import OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
@@ -97,7 +97,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
         return NONE
     if tick.ret < SHORT * tick.sigma:
         return NONE
-    if volume_tells(tick) and swell(head.swell, tick.volume / tick.normal_volume) < params.min_volume:
+    if not busy(head, tick, params.min_volume):
         return NONE
     usual = 100.0 * tick.sigma
     opens = max(params.pct, params.scales * usual * calm_share(head.scale[tick.phase]), params.min_scales * usual)
