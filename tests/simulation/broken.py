@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from tapewatch.runtime.cluster.protocol.driver import ShardDriver
-from tapewatch.runtime.cluster.protocol.ports import Snapshot
+from tapewatch.runtime.cluster.protocol.ports import ShardId, Snapshot, Snapshots
 from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.runtime.cluster.protocol.terms import Ports
 from tapewatch.stores.port import Commit, ShardHead, StateRow
 from tests.simulation.processes import Make
 from tests.simulation.world import Store
@@ -79,21 +80,20 @@ class _Unasked:
         self._inner.ack(*args)
 
 
+class _Ahead:
+    def __init__(self, inner: Snapshots) -> None:
+        self.newest = inner.newest
+        self._inner = inner
+
+    def write(self, snapshot: Snapshot, committed: int) -> bool:
+        return self._inner.write(replace(snapshot, next=snapshot.next + 1), committed)
+
+
 class SnapshotsTooNew(ShardDriver):
     """A snapshot says that it is newer than the state in it."""
 
-    def _take_snapshot(self) -> None:
-        snapshots = self._ports.snapshots
-
-        class Ahead:
-            def write(self, snapshot: Snapshot, committed: int) -> bool:
-                return snapshots.write(replace(snapshot, next=snapshot.next + 1), committed)
-
-        ports, self._ports = self._ports, replace(self._ports, snapshots=Ahead())  # type: ignore[arg-type]
-        try:
-            super()._take_snapshot()
-        finally:
-            self._ports = ports
+    def __init__(self, shard: ShardId, ports: Ports, *args: Any) -> None:
+        super().__init__(shard, replace(ports, snapshots=_Ahead(ports.snapshots)), *args)
 
 
 BROKEN = {

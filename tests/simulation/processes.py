@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tapewatch.model.errors import RetryableError
-from tapewatch.runtime.cluster.protocol.driver import Limits, Phase, Ports, ShardDriver, Timing
+from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import Done, ShardId, Task
 from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing
 from tapewatch.stores.port import OutboxEntry, ShardHead, StateRow
 from tests.simulation.records import dead, make_detection
 from tests.simulation.world import Faulty, Killed, Offsets, Producer, Store, World

@@ -16,9 +16,10 @@ from tapewatch.runtime.cluster.group import GroupMember, Partitions
 from tapewatch.runtime.cluster.judging import Work, connect_state
 from tapewatch.runtime.cluster.kafka_ports import GroupOffsets, KafkaLog, KafkaOutbox
 from tapewatch.runtime.cluster.layout import Layout
-from tapewatch.runtime.cluster.protocol.driver import Limits, Ports, ShardDriver, Timing
+from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.ports import Executor, ShardId
 from tapewatch.runtime.cluster.protocol.relay import LIMIT, Relay
+from tapewatch.runtime.cluster.protocol.terms import Limits, Ports, Timing
 from tapewatch.runtime.cluster.shard_runner import ShardRunner
 from tapewatch.runtime.cluster.snapshots import KafkaSnapshots
 from tapewatch.runtime.config.kafka import kafka_settings

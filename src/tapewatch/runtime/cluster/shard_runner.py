@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from tapewatch.model.errors import RetryableError, TapewatchError
 from tapewatch.runtime.cluster.kafka_ports import KafkaLog
-from tapewatch.runtime.cluster.protocol.driver import Phase, ShardDriver
+from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.runtime.cluster.protocol.terms import Phase
 from tapewatch.tape.kafka import KafkaTape
 
 _log = logging.getLogger(__name__)

@@ -12,11 +12,12 @@ from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import RetryableError
 from tapewatch.model.signals import Signal
 from tapewatch.runtime.cluster.detection import EngineDetection, EngineRules, all_dead, gap_entry
-from tapewatch.runtime.cluster.protocol.driver import Limits, Phase, Ports, ShardDriver, Timing
+from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.memory import MemoryAttempts, MemorySnapshots
 from tapewatch.runtime.cluster.protocol.ports import Detection, Done, Executor, Mark, ShardId, Task
 from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing
 from tapewatch.stores.memory import MemoryShardStore
 from tapewatch.stores.port import OutboxEntry
 from tapewatch.tape.codec import CodecSettings, JsonDecoder, encode_batch

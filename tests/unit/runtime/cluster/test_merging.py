@@ -12,10 +12,11 @@ from tapewatch.model.ticks import Fate
 from tapewatch.model.times import MINUTE_NS
 from tapewatch.runtime.cluster.detection import all_dead, gap_entry, split_minutes
 from tapewatch.runtime.cluster.merging import MinuteDetection, MinuteFigures, SourceRules
-from tapewatch.runtime.cluster.protocol.driver import Limits, Phase, Ports, ShardDriver
+from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports
 from tapewatch.runtime.cluster.sources import TapeSources
 from tapewatch.runtime.rule_change import MERGER
 from tapewatch.stores.memory import MemoryShardStore

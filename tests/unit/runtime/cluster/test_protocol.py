@@ -11,10 +11,10 @@ from tapewatch.model.errors import RetryableError
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import Fate
 from tapewatch.runtime.cluster.detection import all_dead
-from tapewatch.runtime.cluster.protocol.driver import Phase
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.memory import MemorySnapshots
 from tapewatch.runtime.cluster.protocol.ports import Detection, Judged, ShardId, Snapshot
+from tapewatch.runtime.cluster.protocol.terms import Phase
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.stores.port import AlertQuery, Commit, StateRow
 from tapewatch.tape.port import RawBatch

@@ -2,8 +2,9 @@
 
 Three parts, each driven by calls and told the time:
 
-- `ShardDriver` (driver.py) owns one partition: it claims the shard, reads, dispatches, dispatches again, commits
-  offsets, takes snapshots and rebuilds from them;
+- `ShardDriver` (driver.py) owns one partition: it reads, dispatches, dispatches again and looks what came of it, once
+  `Claiming` (claiming.py) has claimed the shard and, where it was lost, rebuilt it; both keep the offset and the
+  snapshots in step with the state through `Holding` (holding.py);
 - `Judge` (judge.py) is what an executor does with one batch: bring the state into memory, judge, commit or be refused;
 - `Relay` (relay.py) drains the shard's outbox to its topics.
 

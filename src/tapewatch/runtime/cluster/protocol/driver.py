@@ -1,92 +1,18 @@
 """The owner of one partition: claims it, has its batches judged one at a time, and keeps what is committed in step."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
-from tapewatch.model.errors import CommitRefusedError, RetryableError, UnknownLayoutError
-from tapewatch.model.ticks import Fate
+from tapewatch.model.errors import CommitRefusedError, RetryableError
+from tapewatch.runtime.cluster.protocol.claiming import Claiming
 from tapewatch.runtime.cluster.protocol.cutting import below, onward
 from tapewatch.runtime.cluster.protocol.flight import Flight, Suspicion
-from tapewatch.runtime.cluster.protocol.ports import (
-    Attempts,
-    Done,
-    Executor,
-    Log,
-    Mark,
-    Offsets,
-    Rules,
-    ShardId,
-    Snapshot,
-    Snapshots,
-    Task,
-)
-from tapewatch.runtime.cluster.protocol.relay import Relay
-from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
+from tapewatch.runtime.cluster.protocol.holding import Holding
+from tapewatch.runtime.cluster.protocol.ports import Done, Mark, ShardId, Task
+from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing, Wait
+from tapewatch.stores.port import ShardHead
 from tapewatch.tape.kafka_errors import OffsetGoneError
 from tapewatch.tape.port import RawBatch
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long the driver waits, in seconds."""
-
-    poll_s: float = 0.25  # between two looks at `next` while a batch is in flight
-    redispatch_s: float = 3.0  # until a batch is dispatched again; doubled each time
-    redispatch_most_s: float = 12.0
-    commit_s: float = 1.0  # between two commits of the offset, and looks whether the server of the state is the same
-    snapshot_s: float = 60.0
-    retry_s: float = 0.5  # after something did not answer
-    lost_s: float = 5.0  # how long a shard that another one claimed is left alone, while the group says it is ours
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The largest batch."""
-
-    messages: int = 100_000
-    bytes: int = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """The world of one shard. `server_id` changes when the server of the state has started anew, or when `rules` has
-    changed (the shard is then claimed again, and brought to them); `incarnation` makes a
-    new name; `gap` makes what is published of offsets that the log no longer has."""
-
-    log: Log
-    offsets: Offsets
-    store: ShardStore
-    executor: Executor
-    attempts: Attempts
-    snapshots: Snapshots
-    rules: Rules
-    relay: Relay
-    server_id: Callable[[], str]
-    incarnation: Callable[[], str]
-    gap: Callable[[ShardId, int, int], Sequence[OutboxEntry]]
-
-
-class Phase(Enum):
-    """What a shard is at."""
-
-    CLAIM = "claim"  # take a new epoch
-    FENCE = "fence"  # make it known where a loss of the state does not reach
-    RESTORE = "restore"  # state from a snapshot, where the state was lost
-    RULES = "rules"  # bring the state to the rules of this process
-    REBUILD = "rebuild"  # give up a state whose layout is unknown
-    RUN = "run"
-    LOST = "lost"  # another one has claimed it
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Until when nothing has to be done, unless a message comes: `step` again by then, at once where it is not later
-    than now. `records_from`: earlier if the log has a record there, None where that would change nothing."""
-
-    until_s: float
-    records_from: int | None = None
 
 
 class ShardDriver:
@@ -112,20 +38,30 @@ class ShardDriver:
         self.shard, self._ports = shard, ports
         self._timing, self._limits = timing or Timing(), limits or Limits()
         self.phase = Phase.CLAIM
-        self.head: ShardHead | None = None
-        self.mark = Mark()
         self.counts: Counter[str] = Counter()
-        self.unreadable = ""  # what of a state, or of a snapshot, could not be read last
+        self._held = Holding(shard, ports, self.counts)
+        self._claiming = Claiming(self._held)
         self.trouble = ""  # why the last step did not go through, empty where it did
-        self._rows: Sequence[StateRow] = ()
-        self._server = ""
         self._uncertain = False  # whether the last batch was dispatched, or committed, is not known
         self._flight: Flight | None = None
         self._suspicion = Suspicion(noted=True)
-        self._silent_to = 0
-        self._lost = False
         self._finishing = False
         self._commit_at = self._snapshot_at = self._poll_at = self._lost_until = 0.0
+
+    @property
+    def head(self) -> ShardHead | None:
+        """As of the claim, moved on by what is known to be committed; None before the first claim."""
+        return self._held.head
+
+    @property
+    def mark(self) -> Mark:
+        """What this driver committed last, or found committed."""
+        return self._held.mark
+
+    @property
+    def unreadable(self) -> str:
+        """What of a state, or of a snapshot, could not be read last; empty where all could."""
+        return self._claiming.unreadable
 
     @property
     def next(self) -> int:
@@ -178,106 +114,19 @@ class ShardDriver:
     def settle(self) -> None:
         """Commit what is drained, once more: when the partition is given back and `step` is no longer called."""
         if self.phase is Phase.RUN:
-            self._commit_offset()
+            self._held.commit_offset()
 
     def _act(self, now_s: float) -> Wait:
         if self.phase is Phase.RUN:
             return self._run(now_s)
         if self.phase is Phase.LOST:
             return self._wait_lost(now_s)
-        {
-            Phase.CLAIM: self._claim,
-            Phase.FENCE: self._fence,
-            Phase.RESTORE: self._restore,
-            Phase.RULES: self._set_rules,
-            Phase.REBUILD: self._give_up_state,
-        }[self.phase]()
-        waiting = self.phase in (Phase.RULES, Phase.REBUILD) and self._must_drain()
-        return Wait(now_s + 0.02 if waiting else now_s)
-
-    # --- to the claim, and from there to a state that can run
-
-    def _claim(self) -> None:
-        ports = self._ports
-        self._flight, self._uncertain, self._suspicion = None, False, Suspicion(noted=True)
-        self._server = ports.server_id()
-        self.mark = ports.offsets.committed()
-        self.head, self._rows = ports.store.claim(
-            self.shard.name, ports.incarnation(), ports.rules.fingerprint, self.mark.epoch
-        )
-        self.counts["claims"] += 1
-        self._lost = self.mark.incarnation not in ("", self.head.incarnation)
-        ports.relay.own(self.head)
-        self.phase = Phase.FENCE
-
-    def _fence(self) -> None:
-        """No task may carry the epoch before Kafka knows it: the store may lose it, and would give it a second time."""
-        head = self._claimed()
-        known = self.mark.incarnation or head.incarnation
-        self._write_mark(Mark(self.mark.offset, head.epoch, known))
-        self._silent_to = self.mark.offset if self._lost else 0
-        self.phase = Phase.RESTORE if self._lost and head.next == 0 else Phase.RULES
-
-    def _restore(self) -> None:
-        """The state was lost: from the newest snapshot at or below the committed offset that can be read, or from
-        nothing."""
-        head = self._claimed()
-        found = self._ports.snapshots.newest(self.shard.name, self.mark.offset)
-        while found is not None and not self._readable(found.rows):
-            found = self._ports.snapshots.newest(self.shard.name, found.next - 1)
-        if found is not None:
-            self._commit(head, found.next, found.rows, (), dict(found.fates))
-            self.head = replace(head, next=found.next)
-            self._rows = found.rows
-        self.counts["rebuilt"] += 1
-        self.phase = Phase.RULES
-
-    def _readable(self, rows: Sequence[StateRow]) -> bool:
-        try:
-            self._ports.rules.check(rows)
-        except UnknownLayoutError as error:
-            self.counts["unreadable"] += 1
-            self.unreadable = str(error)
-            return False
-        return True
-
-    def _must_drain(self) -> bool:
-        """Before the rules change, or a state is given up that cannot be read, everything found under it is out, and
-        the committed offset says so."""
-        ends = self.phase is Phase.REBUILD or self._must_change()
-        return ends and not self._lost and self._ports.relay.drained < self._claimed().next
-
-    def _give_up_state(self) -> None:
-        """Of an unknown layout: as if it were lost, once all that was found under it is out."""
-        if self._must_drain():
-            return
-        self._commit_offset()
-        self._ports.store.forget(self._claimed())
-        self.phase = Phase.CLAIM
-
-    def _must_change(self) -> bool:
-        rules = self._ports.rules
-        return self._claimed().fingerprint != rules.fingerprint or rules.stale(self._rows)
-
-    def _set_rules(self) -> None:
-        ports, head = self._ports, self._claimed()
-        if self._rows and not self._readable(self._rows):
-            self.phase = Phase.REBUILD
-            return
-        if self._must_drain():
-            return
-        manifest = ports.rules.manifest(self._rows)
-        if self._must_change():
-            self._commit_offset()
-            if not self._lost:  # a rebuild begins here, never before, and so makes the change at the same place
-                self._take_snapshot()
-            self.head = ports.rules.change(head, self._rows)
-            self.counts["rules_changed"] += 1
-        elif manifest is not None:
-            self._commit(head, head.next, (manifest,), (), {})
-        self._rows = ()
-        self._commit_at = self._snapshot_at = 0.0
-        self.phase = Phase.RUN
+        if self.phase is Phase.CLAIM:
+            self._flight, self._uncertain, self._suspicion = None, False, Suspicion(noted=True)
+        self.phase = self._claiming.step(self.phase)
+        if self.phase is Phase.RUN:
+            self._commit_at = self._snapshot_at = 0.0
+        return Wait(now_s + 0.02 if self._claiming.must_drain(self.phase) else now_s)
 
     # --- running
 
@@ -309,14 +158,14 @@ class ShardDriver:
             if self.phase is not Phase.RUN:
                 return
         if now_s >= self._commit_at and not self._finishing:
-            if self._ports.server_id() != self._server:
+            if self._ports.server_id() != self._held.server:
                 self.phase = Phase.CLAIM
                 return
-            self._commit_offset()
+            self._held.commit_offset()
             self._commit_at = now_s + self._timing.commit_s
         if now_s >= self._snapshot_at:
-            if self._snapshot_at and not self._lost:
-                self._take_snapshot()
+            if self._snapshot_at and not self._held.lost:
+                self._held.take_snapshot()
             self._snapshot_at = now_s + self._timing.snapshot_s
 
     def _due(self) -> float:
@@ -324,29 +173,29 @@ class ShardDriver:
 
     def _next_batch(self) -> RawBatch | None:
         """What comes next, maybe empty; None where the log's beginning was jumped to."""
-        head, limits = self._claimed(), self._limits
+        head, limits = self._held.claimed(), self._limits
         try:
             raw = self._ports.log.read(head.next, limits.messages, limits.bytes)
         except OffsetGoneError as gone:
             self._jump(head, gone.first)
             return None
-        return below(raw, self._silent_to) if head.next < self._silent_to else raw
+        return below(raw, self._held.silent_to) if head.next < self._held.silent_to else raw
 
     def _jump(self, head: ShardHead, first: int) -> None:
         """The log no longer has what comes next: say so, and go on where it begins. On a shard that is new to us,
         nothing is missing."""
-        fresh = head.next == 0 and self.mark.offset == 0 and not self._lost
+        fresh = head.next == 0 and self.mark.offset == 0 and not self._held.lost
         told = () if fresh else self._ports.gap(self.shard, head.next, first)
-        self._commit(head, first, (), told, {})
+        self._held.commit(first, outbox=told)
         self.counts["before_us_records" if fresh else "gap_records"] += first - head.next
-        self.head = replace(head, next=first)
+        self._held.head = replace(head, next=first)
 
     def _dispatch(self, aimed: tuple[RawBatch, str], now_s: float, again: Flight | None = None) -> None:
-        head, (raw, condemned) = self._claimed(), aimed
+        head, (raw, condemned) = self._held.claimed(), aimed
         wait_s = min(2 * again.wait_s, self._timing.redispatch_most_s) if again else self._timing.redispatch_s
         self._flight = Flight(raw, wait_s, now_s + wait_s)
         self._poll_at = now_s + self._timing.poll_s
-        silent = raw.start < self._silent_to
+        silent = raw.start < self._held.silent_to
         task = Task(
             self.shard, head.incarnation, head.fingerprint, head.epoch, raw, silent, self._suspicion.noted, condemned
         )
@@ -373,10 +222,10 @@ class ShardDriver:
             self._advance(done.next)
 
     def _advance(self, position: int) -> None:
-        self.head = replace(self._claimed(), next=position)
+        self._held.head = replace(self._held.claimed(), next=position)
         self.counts["committed"] += 1
         self._suspicion.passed(position, self._ports.attempts, self.shard.name)
-        if self._lost and position >= self._silent_to:
+        if self._held.lost and position >= self._held.silent_to:
             self._commit_at = 0.0
 
     def _watch(self, now_s: float) -> Wait:
@@ -400,7 +249,7 @@ class ShardDriver:
 
     def _look(self, now_s: float) -> None:
         """Where the state says that the shard stands."""
-        head, found = self._claimed(), self._ports.store.load(self.shard.name, [])
+        head, found = self._held.claimed(), self._ports.store.load(self.shard.name, [])
         if found is None:
             self._refused("incarnation", now_s)
             return
@@ -419,44 +268,6 @@ class ShardDriver:
             self._flight = Flight(onward(flight.raw, stored.next), wait_s, now_s + wait_s)
         self._advance(stored.next)  # last: it may fail half-way, and what is in flight must not outlive it
 
-    # --- what is kept outside of the state
-
-    def _commit_offset(self) -> None:
-        """Commit min(next, first undrained trigger); while a lost state is rebuilt, the offset stays."""
-        head, drained = self._claimed(), self._ports.relay.drained
-        offset = max(self.mark.offset, min(head.next, drained))
-        if self._lost:
-            if head.next < self._silent_to:
-                return
-            self._lost = False
-        if (offset, head.epoch, head.incarnation) != (self.mark.offset, self.mark.epoch, self.mark.incarnation):
-            self._write_mark(Mark(offset, head.epoch, head.incarnation))
-
-    def _write_mark(self, mark: Mark) -> None:
-        self._ports.offsets.commit(mark)
-        self.mark = mark
-
-    def _take_snapshot(self) -> None:
-        found = self._ports.store.load(self.shard.name)
-        if found is None:
-            return  # the state is lost: the next look says so
-        head, rows = found
-        snapshot = Snapshot(self.shard.name, head.next, head.fingerprint, rows, dict(head.fates))
-        written = self._ports.snapshots.write(snapshot, self.mark.offset)
-        self.counts["snapshots" if written else "snapshots_put_off"] += 1
-
-    def _commit(
-        self,
-        head: ShardHead,
-        end: int,
-        rows: Sequence[StateRow],
-        outbox: Sequence[OutboxEntry],
-        fates: dict[Fate, int],
-    ) -> None:
-        self._ports.store.commit(
-            Commit(self.shard.name, head.incarnation, head.fingerprint, head.epoch, head.next, end, rows, outbox, fates)
-        )
-
     # --- losing it
 
     def _refused(self, reason: str, now_s: float) -> None:
@@ -472,16 +283,12 @@ class ShardDriver:
     def _wait_lost(self, now_s: float) -> Wait:
         """Claim again only where the server of the state has changed, or the group says, after a while, that the
         partition is ours after all: two that claim from each other would get nothing done."""
-        if self._ports.server_id() != self._server:
+        if self._ports.server_id() != self._held.server:
             self.phase = Phase.CLAIM
             return Wait(now_s)
         if now_s < self._lost_until:
             return Wait(min(self._lost_until, now_s + self._timing.commit_s))
         self._lost_until = now_s + self._timing.lost_s
-        self._write_mark(self._ports.offsets.committed())  # refused where we are no member
+        self._held.write_mark(self._ports.offsets.committed())  # refused where we are no member
         self.phase = Phase.CLAIM
         return Wait(now_s)
-
-    def _claimed(self) -> ShardHead:
-        assert self.head is not None, "every phase but the first has a head"
-        return self.head
