@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import httpx
 import msgspec
 import redis as redis_client
 
+from tapewatch.alerts.breadth import Merger
 from tapewatch.model.alerts import Alert
 from tapewatch.model.ledger import LedgerRow
+from tapewatch.model.market import Group, MarketFindings, MarketMinute
 from tapewatch.tape.kafka_dead import read_dead
-from tapewatch.tape.kafka_names import ALERTS
+from tapewatch.tape.kafka_names import ALERTS, BREADTH, GROUPS
 from tests.faults.brute import Brute
 from tests.faults.rules import BRUTE
 from tests.faults.stack import PARTITIONS, Cluster, wait_until
@@ -27,7 +29,7 @@ def compare(cluster: Cluster, rules: Path, *, ledger_whole: bool = True) -> dict
     dead: set[tuple[int, int]] = set()
     for partition in range(PARTITIONS):
         log = cluster.log(cluster.topic, partition)
-        fates = plain.feed(log)
+        fates = plain.feed(partition, log)
         deadly = sum(raw.data.count(f'"{DEADLY}'.encode()) for raw in log)
         fates.update({"judged": -deadly, "dead": deadly})
         part = Brute(found=brute.found, tied=brute.tied)
@@ -36,7 +38,8 @@ def compare(cluster: Cluster, rules: Path, *, ledger_whole: bool = True) -> dict
         assert +fates == part.fates
         dead |= {(partition, offset) for offset in part.dead}
         wholes.append(fates)
-    counted = [Counter({f.name.lower(): n for f, n in head.fates.items()}) for head in cluster.heads()]
+    *tape, merger = cluster.heads()
+    counted = [Counter({f.name.lower(): n for f, n in head.fates.items()}) for head in tape]
     assert counted == wholes, "every record has one fate, and the one it has to have"
     _same_alerts_as_arithmetic(plain.alerts, brute)
     found, repeats = published(cluster)
@@ -44,9 +47,15 @@ def compare(cluster: Cluster, rules: Path, *, ledger_whole: bool = True) -> dict
     assert (missing, extra) == (set(), set())
     assert found == plain.alerts
     assert {(letter.partition, letter.offset) for letter in read_dead(cluster.settings)} == dead
+    assert sum(merger.fates.values()) == sum(len(raw) for raw in cluster.log(BREADTH, 0))
+    groups = _same_groups(cluster, plain)
     _places(cluster, plain.alerts, ledger_whole)
-    return {"records": sum(counted, Counter()), "revisions": len(found), "checked by arithmetic": len(brute.found)} | {
-        "repeats on the topic": repeats
+    return {
+        "records": sum(counted, Counter()),
+        "revisions": len(found),
+        "checked by arithmetic": len(brute.found),
+        "revisions of groups": groups,
+        "repeats on the topic": repeats,
     }
 
 
@@ -61,6 +70,31 @@ def published(cluster: Cluster) -> tuple[dict[str, Alert], int]:
                 assert found.setdefault(f"{alert.alert_id}:{alert.revision}", alert) == alert, "not the same again"
                 count += 1
     return found, count - len(found)
+
+
+def _same_groups(cluster: Cluster, plain: Uninterrupted) -> int:
+    """Topic and Elasticsearch hold the minutes and groups that come of what all shards say up to the final heartbeat;
+    returns how many revisions of groups. What is on the topic twice has to be the same."""
+    merger = Merger(sorted({said.source for said in plain.said}))
+    expected = dict(_named(merger.take(said) for said in plain.said))
+    found: dict[str, Group | MarketMinute] = {}
+    for raw in cluster.log(GROUPS, 0):
+        values = (raw.data[raw.starts[i] : raw.starts[i + 1]] for i in range(len(raw)))
+        for name, item in _named(msgspec.json.decode(value, type=MarketFindings) for value in values):
+            assert found.setdefault(name, item) == item, "not the same again"
+    assert found == expected
+    groups = [item for item in found.values() if isinstance(item, Group)]
+    goal = {group.group_id: max(g.revision for g in groups if g.group_id == group.group_id) for group in groups}
+    wait_until(
+        lambda: cluster.group_documents() == goal, 60, "Elasticsearch to hold the newest revision of every group"
+    )
+    return len(groups)
+
+
+def _named(findings: Iterable[MarketFindings]) -> Iterator[tuple[str, Group | MarketMinute]]:
+    for found in findings:
+        yield from ((f"{group.group_id}:{group.revision}", group) for group in found.groups)
+        yield from ((f"{minute.market} {minute.end_ns}", minute) for minute in found.minutes)
 
 
 def _same_alerts_as_arithmetic(alerts: dict[str, Alert], brute: Brute) -> None:

@@ -33,6 +33,11 @@ def _bridge(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
     cluster.supervise()
 
 
+def _merger(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
+    cluster.commands["merger"].kill()
+    cluster.supervise()
+
+
 def _bridge_away(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
     bridge = cluster.commands[chance.choice(("bridge-1", "bridge-2"))]
     bridge.stop()
@@ -99,6 +104,7 @@ def _elasticsearch(cluster: Cluster, chance: random.Random, outage_s: float) -> 
 WORKER_CHILD = Fault("worker child SIGKILL", _worker_child, 15)
 WORKER = Fault("worker parent SIGKILL", _worker, 20)
 BRIDGE = Fault("bridge SIGKILL", _bridge, 15)
+MERGER = Fault("merger SIGKILL", _merger, 15)
 BRIDGE_AWAY = Fault("bridge removed and added", _bridge_away, 15)
 BRIDGE_PAUSED = Fault("bridge SIGSTOP", _bridge_paused, 15)
 KAFKA = Fault("Kafka SIGKILL", _kafka, 60)
@@ -110,7 +116,7 @@ STATE_FLUSHED = Fault("state Redis FLUSHALL", _state_flushed, 60)
 ELASTICSEARCH = Fault("Elasticsearch SIGKILL", _elasticsearch, 15)
 
 FAULTS = (
-    WORKER_CHILD, WORKER, BRIDGE, BRIDGE_AWAY, BRIDGE_PAUSED, KAFKA, QUEUE_RESTARTED, QUEUE_FLUSHED, STATE_KILLED,
-    STATE_FLUSHED, ELASTICSEARCH,
+    WORKER_CHILD, WORKER, BRIDGE, MERGER, BRIDGE_AWAY, BRIDGE_PAUSED, KAFKA, QUEUE_RESTARTED, QUEUE_FLUSHED,
+    STATE_KILLED, STATE_FLUSHED, ELASTICSEARCH,
 )  # fmt: skip
 """What the combined tape is led through."""

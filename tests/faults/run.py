@@ -54,10 +54,11 @@ class Run:
         self._late: list[tuple[str, float, float]] = []
 
     def feed(self, seconds: float, tape: Iterable[Message] | None = None, rate: float = RATE) -> None:
-        """Begin to write a tape (else the market's) that lasts so long, once the bridges have their partitions."""
-        wait_until(lambda: len(self.cluster.heads()) == 2, 180, "the bridges to take their partitions")
+        """Begin to write a tape (else the market's) that lasts so long, once all partitions are taken."""
+        cluster = self.cluster
+        wait_until(lambda: len(cluster.heads()) == len(cluster.logs), 180, "all partitions to be taken")
         source = tape if tape is not None else messages(int(seconds * rate))
-        self._producer = Producer(self.cluster, source, rate)
+        self._producer = Producer(cluster, source, rate)
         self._producer.start()
 
     @property
@@ -71,7 +72,7 @@ class Run:
         self.recovers(fault.name, fault.bound_s)
 
     def recovers(self, name: str, bound_s: float) -> None:
-        """Wait until every partition's state is where its log ends now; later than the bound is told at the end."""
+        """Wait until every shard's state is where its log ends now; later than the bound is told at the end."""
         goal = self.cluster.ends()
         taken = wait_until(lambda: reached(self.cluster, goal), 180, f"the tape to move after {name}")
         self._times.setdefault(name, []).append(round(taken, 2))
@@ -128,6 +129,6 @@ def _keep(name: str, measured: dict[str, object]) -> None:
 
 
 def reached(cluster: Cluster, goal: list[int]) -> bool:
-    """Whether every partition's state is there."""
+    """Whether every shard's state is there."""
     heads = cluster.heads()
     return len(heads) == len(goal) and all(head.next >= g for head, g in zip(heads, goal, strict=True))

@@ -19,12 +19,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tapewatch.model.errors import RetryableError
 from tapewatch.model.secret import Secret
+from tapewatch.runtime.cluster.layout import merger_group
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running, elasticsearch, kafka, redis
 from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.stores.port import ShardHead
 from tapewatch.stores.redis import RedisShardStore, connect
 from tapewatch.tape.kafka import KafkaTape
+from tapewatch.tape.kafka_names import BREADTH
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
 from tapewatch.tape.port import RawBatch
@@ -35,6 +37,7 @@ PARTITIONS = 2
 PARTS = {
     "bridge-1": ["consume"],
     "bridge-2": ["consume"],
+    "merger": ["merge"],
     "worker": ["worker", "--concurrency", "2", "--queues", "detect"],
     "index": ["index"],
     "notify": ["notify"],
@@ -44,7 +47,9 @@ PARTS = {
     "office": ["worker", "--queues", "office"],
 }
 """Our processes, by the names that the tests give them."""
-USUAL = ("bridge-1", "bridge-2", "worker", "index", "notify", "api")
+USUAL = ("bridge-1", "bridge-2", "merger", "worker", "index", "notify", "api")
+GROUP = "tapewatch"
+"""The consumer group of the bridges."""
 NO_MAIL = {"TAPEWATCH_NOTIFY__CONSOLE__ENABLED": "false"}
 
 
@@ -139,6 +144,10 @@ class Cluster:
         self.elasticsearch = servers.elasticsearch
         servers.clean()
         self.topic = f"t-{uuid.uuid4().hex[:8]}"
+        self.logs = (
+            *((self.topic, partition, GROUP) for partition in range(PARTITIONS)),
+            (BREADTH, 0, merger_group(GROUP)),
+        )
         self.settings = KafkaSettings(self.kafka.address)
         KafkaTopics(self.settings).ensure([TopicSpec(self.topic, PARTITIONS), *our_topics((), PARTITIONS)])
         self.api = f"http://127.0.0.1:{free_port()}"
@@ -188,28 +197,30 @@ class Cluster:
 
     # --- what a test looks at
 
+    # of the shards: the partitions of the tape, and the merger's last
+
     def ends(self) -> list[int]:
-        """The log's length by partition."""
+        """How long their logs are."""
         return self._of_tapes(lambda tape: tape.bounds()[1])
 
     def committed(self) -> list[int]:
-        """The bridges' committed offsets by partition."""
+        """Their committed offsets."""
         return self._of_tapes(lambda tape: tape.committed_with_metadata()[0])
 
     def _of_tapes(self, ask: Callable[[KafkaTape], int]) -> list[int]:
         found = []
-        for partition in range(PARTITIONS):
-            tape = KafkaTape(self.settings, self.topic, partition)
+        for topic, partition, group in self.logs:
+            tape = KafkaTape(self.settings, topic, partition, group=group)
             found.append(ask(tape))
             tape.close()
         return found
 
     def heads(self) -> list[ShardHead]:
-        """Where the state stands."""
-        topic = KafkaTopics(self.settings).find([self.topic])[self.topic]
+        """Where their states stand, of those that have one."""
+        topics = KafkaTopics(self.settings).find([self.topic, BREADTH])
         client = connect(Secret(self.state.address))
         store = RedisShardStore(client)
-        found = [store.load(ShardId(topic.name, topic.topic_id, p).name, []) for p in range(PARTITIONS)]
+        found = [store.load(ShardId(t, topics[t].topic_id, p).name, []) for t, p, _ in self.logs]
         client.close()
         return [head for head, _ in (f for f in found if f is not None)]
 
@@ -238,12 +249,19 @@ class Cluster:
 
     def documents(self) -> dict[str, int]:
         """Alerts in Elasticsearch: id to revision."""
+        return self._documents("alerts", "alert_id")
+
+    def group_documents(self) -> dict[str, int]:
+        """Groups in Elasticsearch: id to revision."""
+        return self._documents("groups", "group_id")
+
+    def _documents(self, index: str, name: str) -> dict[str, int]:
         client = httpx.Client(base_url=self.elasticsearch.address, timeout=30)
-        client.post("/alerts/_refresh")
+        client.post(f"/{index}/_refresh")
         found: dict[str, int] = {}
-        body: dict[str, Any] = {"size": 1000, "sort": ["alert_id"], "_source": ["alert_id", "revision"]}
-        while hits := client.post("/alerts/_search", json=body).json()["hits"]["hits"]:
-            found |= {hit["_source"]["alert_id"]: hit["_source"]["revision"] for hit in hits}
+        body: dict[str, Any] = {"size": 1000, "sort": [name], "_source": [name, "revision"]}
+        while hits := client.post(f"/{index}/_search", json=body).json()["hits"]["hits"]:
+            found |= {hit["_source"][name]: hit["_source"]["revision"] for hit in hits}
             body["search_after"] = hits[-1]["sort"]
         client.close()
         return found

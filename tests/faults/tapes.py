@@ -32,11 +32,16 @@ class Message(NamedTuple):
 
 
 def messages(records: int, seed: int = 23) -> Iterator[Message]:
-    """The first so many records of a market. Half of the symbols are stocks."""
+    """The first so many records of a market, and on to the heartbeat after them. Half of the symbols are stocks."""
     plan = Plan(rate=2.0, times=(2.0, 4.0), min_distance_min=90)
     days = math.ceil(records / RECORDS_A_DAY)
     feed = market(SimulatorConfig(seed=seed, stocks=SYMBOLS // 2, crypto=SYMBOLS // 2, days=days, plan=plan))
-    return itertools.islice(_encoded(feed.batches(0)), records)
+    tape = _encoded(feed.batches(0))
+    yield from itertools.islice(tape, records)
+    for message in tape:
+        yield message
+        if message.key is None:
+            return
 
 
 def _encoded(batches: Iterable[FeedBatch]) -> Iterator[Message]:

@@ -9,6 +9,7 @@ import msgspec
 
 from tapewatch.detection.engine import Engine
 from tapewatch.model.alerts import Alert
+from tapewatch.model.market import ShardMinutes
 from tapewatch.runtime.cluster.detection import EngineDetection
 from tapewatch.runtime.cluster.judging import codec_of
 from tapewatch.runtime.cluster.protocol.ports import ShardId
@@ -26,10 +27,12 @@ def bare(alert: Alert) -> Alert:
 
 @dataclass
 class Uninterrupted:
-    """Alert revisions by the id that consumers drop repeats by, and fates of one partition after another."""
+    """Alert revisions by the id that consumers drop repeats by, and what is `said` of minutes: of one partition after
+    another."""
 
     rules: Path
     alerts: dict[str, Alert] = field(default_factory=dict)
+    said: list[ShardMinutes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._rules, self._calibration = load_rules_file(self.rules).rules, load_calibration(None)
@@ -38,10 +41,11 @@ class Uninterrupted:
         """Compile the rules, where nobody has."""
         Engine(self._rules, self._calibration).warm()
 
-    def feed(self, batches: Sequence[RawBatch]) -> "Counter[str]":
+    def feed(self, partition: int, batches: Sequence[RawBatch]) -> "Counter[str]":
         """A partition's whole log; returns the fates of its records."""
         decoder = JsonDecoder(codec_of(BridgeSection(), ""))
-        detection = EngineDetection(ShardId("t", "", 0), Engine(self._rules, self._calibration), decoder, lambda: 0)
+        shard = ShardId("t", "", partition)
+        detection = EngineDetection(shard, Engine(self._rules, self._calibration), decoder, lambda: 0)
         fates: Counter[str] = Counter()
         for raw in batches:
             judged = detection.judge(raw)
@@ -50,4 +54,6 @@ class Uninterrupted:
                 if entry.kind == "alert":
                     alert = msgspec.json.decode(entry.payload, type=Alert)
                     self.alerts[f"{alert.alert_id}:{alert.revision}"] = bare(alert)
+                elif entry.kind == "breadth":
+                    self.said.append(msgspec.json.decode(entry.payload, type=ShardMinutes))
         return fates
