@@ -14,13 +14,9 @@ from tapewatch.tape.kafka_settings import KafkaSettings
 _log = logging.getLogger(__name__)
 Partitions = Sequence[tuple[str, int]]
 GATE_S = 1.0
-_NOT_A_MEMBER = {
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.FENCED_INSTANCE_ID,
-    KafkaError.STALE_MEMBER_EPOCH,
-    KafkaError.FENCED_MEMBER_EPOCH,
-}
+_NOT_A_MEMBER = {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID, KafkaError.FENCED_MEMBER_EPOCH}
+"""Without ILLEGAL_GENERATION and STALE_MEMBER_EPOCH: a member gets them that has yet to hear how a rebalance ended.
+What it keeps is its own meanwhile, and must not stand still."""
 
 
 class GroupMember:
