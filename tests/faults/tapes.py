@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from tests.faults.stack import PARTITIONS, Cluster
 SYMBOLS = 64
 RECORDS_A_DAY = 59_000
 """At least so many records has a simulated day."""
+DELIVERY_S = 120.0
+"""For how long a message is offered to a broker that is away: the feed outlives every outage."""
 DEADLY = "CRASH"
 """Symbols that begin so make the workers of `doomed.py` fail."""
 
@@ -129,7 +132,7 @@ class Producer(threading.Thread):
             self.failed = error
 
     def _write(self) -> None:
-        publisher = KafkaPublisher(self._cluster.settings)
+        publisher = KafkaPublisher(replace(self._cluster.settings, delivery_s=DELIVERY_S))
         began, written, step = time.monotonic(), 0, max(1, int(self._rate / 4))
         while chunk := list(itertools.islice(self._tape, step)):
             for beat, run in groupby(chunk, lambda message: message.key is None):
