@@ -198,9 +198,9 @@ def check_topic(info: TopicInfo, partitions: int) -> None:
     if info.partitions != partitions:
         raise InputError(
             f"topic {info.name} has {info.partitions} partitions, the settings say {partitions}. A symbol would change"
-            f" its shard, and lose its state and its order. Set kafka.partitions={info.partitions}, or write the tape"
-            f" again to a topic of another name:"
-            f" tapewatch generate --to kafka --topic {info.name}-{partitions} --file FILE"
+            f" its shard, and lose its state and its order. Set kafka.partitions={info.partitions}, or stop the feed,"
+            f" copy the topic (tapewatch topics copy {info.name} {info.name}-{partitions} --partitions {partitions})"
+            f" and set kafka.topics to the copy"
         )
     if not info.append_time:
         raise InputError(

@@ -93,3 +93,28 @@ def test_the_command_replays_a_file_to_a_topic_with_what_it_cannot_read(
     assert sorted(closes, key=len) == [[], [], [100.0, 101.0, 102.0, 103.0, 104.0]]
     (letter,) = itertools.chain.from_iterable(b.dead for b in found)
     assert "none of it" in letter.raw
+
+
+def test_a_copy_with_more_partitions_holds_what_was_generated_to_as_many(
+    section: KafkaSection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(section, market(MARKET))
+    names = ((f"{section.topics[0]}-{n}",) for n in "ab")
+    copied, wide = (KafkaSection(bootstrap=section.bootstrap, topics=n, partitions=5) for n in names)
+    publish(wide, market(MARKET))
+    monkeypatch.setenv("TAPEWATCH_KAFKA__BOOTSTRAP", section.bootstrap)
+    command = ["topics", "copy", section.topics[0], copied.topics[0], "--partitions", "5"]
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 0
+    for partition in range(5):
+        found, wanted = _read(copied, partition), _read(wide, partition)
+        symbols = {s.symbol for s in wanted.ticks.symbols}
+        assert {s.symbol for s in found.ticks.symbols} == symbols
+        for symbol in symbols:  # each among the heartbeats; between two of them, partitions may have taken turns
+            assert list(_rows(found, {symbol})) == list(_rows(wanted, {symbol}))
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code != 0
+    assert "is not empty" in capsys.readouterr().err

@@ -53,4 +53,4 @@ def test_a_topic_that_was_given_more_partitions_is_refused_with_what_to_do(
     assert bridge.wait(120) == 2, "what a person has to put right"
     said = (tmp_path / "second").read_text()
     assert f"topic {cluster.topic} has 3 partitions" in said
-    assert f"tapewatch generate --to kafka --topic {cluster.topic}-2" in said
+    assert f"tapewatch topics copy {cluster.topic} {cluster.topic}-2" in said

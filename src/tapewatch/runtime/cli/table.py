@@ -42,5 +42,6 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),
     Entry("tune", f"{_COMMANDS}.tune", "Propose thresholds and a calibration from a history.", SET_UP),
     Entry("config", f"{_COMMANDS}.config", "Show the effective settings and where they come from.", SET_UP),
+    Entry("topics", f"{_COMMANDS}.topics", "Copy a topic of Kafka to another number of partitions.", SET_UP),
     Entry("api-key", f"{_COMMANDS}.api_key", "Make keys for callers of the API.", SET_UP),
 )
