@@ -37,6 +37,12 @@ def first_alerts(process: subprocess.Popen[bytes], port: int, said: Path) -> lis
     raise AssertionError(f"no alert within {WITHIN_S:g} s:\n{said.read_text()[-3000:]}")
 
 
+def figures(parts: list[psutil.Process], argument: str) -> str:
+    """What the part that was started with this last argument tells of itself."""
+    (port,) = {p.environ()["TAPEWATCH_OPS__PORT"] for p in parts if p.cmdline()[-1:] == [argument]}
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5, trust_env=False).raise_for_status().text
+
+
 def test_one_command_brings_alerts_and_ctrl_c_ends_all_of_it(
     tmp_path: Path, state_redis: Running, elasticsearch_server: Running
 ) -> None:
@@ -52,6 +58,10 @@ def test_one_command_brings_alerts_and_ctrl_c_ends_all_of_it(
         begun = psutil.Process(process.pid).children(recursive=True)
         names = {p.name() for p in begun}
         assert len(begun) >= 12, names
+        for part in ("consume", "merge", "index", "archive", "notify", "worker"):
+            assert "tapewatch_" in figures(begun, part), part
+        assert 'tapewatch_beat_tasks_sent_total{task="tapewatch.reports.work_off"}' in figures(begun, "beat")
+        assert 'tapewatch_report_tasks_total{what="store_errors"} 0.0' in figures(begun, "office")
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0, said.read_text()[-3000:]
         assert not [p for p in begun if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]

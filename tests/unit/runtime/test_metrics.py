@@ -3,6 +3,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tapewatch.model.ticks import Fate
 from tapewatch.notify.counts import Counts
 from tapewatch.reports.tasks import TaskCounts
+from tapewatch.runtime.cluster.sinks.report_figures import ReportFigures
 from tapewatch.runtime.metrics import EmbeddedMetrics, status_of
 from tapewatch.runtime.pipeline import Progress
 
@@ -48,3 +49,15 @@ def test_the_status_says_what_it_does_or_that_there_is_no_feed() -> None:
     assert status["fates"] == {"judged": 7, "dead": 3}
     assert (status["feed"], status["running"], status["event_time"]) == ("abc", True, "2025-03-03T11:06:40Z")
     assert status_of(Progress(), "abc", running=True)["event_time"] is None
+
+
+def test_a_worker_tells_what_became_of_reports_since_it_last_told() -> None:
+    registry = CollectorRegistry()
+    figures = ReportFigures(registry)
+    for _ in range(2):
+        figures.counts.done += 2
+        figures.tell()
+    figures.tell()
+    lines = generate_latest(registry).decode().splitlines()
+    assert 'tapewatch_report_tasks_total{what="done"} 4.0' in lines
+    assert 'tapewatch_report_tasks_total{what="store_errors"} 0.0' in lines

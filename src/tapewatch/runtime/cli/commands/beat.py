@@ -17,10 +17,10 @@ def beat(ctx: typer.Context) -> None:
     Examples:
       tapewatch beat --config tapewatch.toml
     """
-    from tapewatch.runtime.cluster.celery_app import make_app
+    from tapewatch.runtime.cluster.beat_process import run_beat
     from tapewatch.runtime.config.show import secrets_in
     from tapewatch.runtime.logging import configure_logging
 
     settings = state_of(ctx).load().settings
     configure_logging(settings.logging, secrets=secrets_in(settings))
-    make_app(settings).Beat(loglevel=settings.logging.level.upper(), quiet=True).run()
+    run_beat(settings)

@@ -6,7 +6,8 @@ that is lost or comes twice, or a second Beat, changes nothing but the time.
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from celery import shared_task
@@ -15,6 +16,7 @@ from tapewatch.model.errors import GiveUpError, RetryableError
 from tapewatch.runtime.cluster.celery_app import OFFICE, worker_settings
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.sinks.archive import archived_bars
+from tapewatch.runtime.cluster.sinks.report_figures import ReportFigures
 from tapewatch.runtime.cluster.sinks.report_queue import SUBMIT_DUE, WORK_OFF
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
@@ -32,13 +34,8 @@ from tapewatch.stores.elasticsearch.indices import DONE
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Office:
-    reports: Reports
-
-
 @lru_cache(maxsize=1)
-def _office() -> _Office:
+def _office() -> Reports:
     """What the tasks of this process share; RetryableError while Elasticsearch is down, and then not kept."""
     settings = worker_settings()
     elastic = settings.elasticsearch
@@ -52,29 +49,45 @@ def _office() -> _Office:
         groups=ElasticGroupStore(client, writer, prefix=elastic.prefix),
     )
     store = ElasticTaskStore(client, writer, prefix=elastic.prefix)
-    return _Office(Reports(store, source, settings.reports, time.time_ns))
+    reports = Reports(store, source, settings.reports, time.time_ns)
+    reports.tasks.counts = _figures().counts
+    return reports
+
+
+@lru_cache(maxsize=1)
+def _figures() -> ReportFigures:
+    return ReportFigures()
+
+
+@contextmanager
+def _patiently(what: str) -> Iterator[None]:
+    """Leave it to the next turn where the store does not answer; the figures are told either way."""
+    figures = _figures()
+    try:
+        yield
+    except RetryableError as error:
+        figures.counts.store_errors += 1
+        _log.warning("%s wait for the store: %s", what, error)
+    finally:
+        figures.tell()
 
 
 @shared_task(name=WORK_OFF, queue=OFFICE, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
 def work_off() -> None:
     """Make the reports that wait, and queue those again whose worker died."""
-    try:
-        tasks = _office().reports.tasks
+    with _patiently("reports"):
+        tasks = _office().tasks
         tasks.recover()
         while (done := tasks.work_once()) is not None:
             _log.info("report %s: %s", done.task_id, done.status, extra={"error": done.error})
-    except RetryableError as error:
-        _log.warning("reports wait for the store: %s", error)
 
 
 @shared_task(name=SUBMIT_DUE, queue=OFFICE, ignore_result=True)  # type: ignore[untyped-decorator]
 def submit_due() -> None:
     """Queue what the schedules owe, and make it."""
-    try:
-        if _office().reports.scheduler.submit_due():
+    with _patiently("scheduled reports"):
+        if _office().scheduler.submit_due():
             work_off()
-    except RetryableError as error:
-        _log.warning("scheduled reports wait for the store: %s", error)
 
 
 def _refuse(refused: Refused) -> None:
