@@ -56,7 +56,7 @@ class Run:
     def feed(self, seconds: float, tape: Iterable[Message] | None = None, rate: float = RATE) -> None:
         """Begin to write a tape (else the market's) that lasts so long, once all partitions are taken."""
         cluster = self.cluster
-        wait_until(lambda: len(cluster.heads()) == len(cluster.logs), 180, "all partitions to be taken")
+        self._wait(lambda: len(cluster.heads()) == len(cluster.logs), 180, "all partitions to be taken")
         source = tape if tape is not None else messages(int(seconds * rate))
         self._producer = Producer(cluster, source, rate)
         self._producer.start()
@@ -74,7 +74,7 @@ class Run:
     def recovers(self, name: str, bound_s: float) -> None:
         """Wait until every shard's state is where its log ends now; later than the bound is told at the end."""
         goal = self.cluster.ends()
-        taken = wait_until(lambda: reached(self.cluster, goal), 180, f"the tape to move after {name}")
+        taken = self._wait(lambda: reached(self.cluster, goal), 180, f"the tape to move after {name}")
         self._times.setdefault(name, []).append(round(taken, 2))
         if taken > bound_s:
             self._late.append((name, taken, bound_s))
@@ -85,12 +85,22 @@ class Run:
         self._producer.join()
         if self._producer.failed is not None:
             raise self._producer.failed
-        self.cluster.supervise()
         cluster = self.cluster
-        took = wait_until(lambda: cluster.committed() == cluster.ends(), patience_s, "the end of the tape")
+        took = self._wait(lambda: cluster.committed() == cluster.ends(), patience_s, "the end of the tape")
         self.measured |= {"recovery s": self._times, "end of the tape after s": round(took, 2)}
+        gave_up = {name: command.gave_up for name, command in cluster.commands.items() if command.gave_up}
+        self.measured["ended by themselves and started again"] = gave_up
         self.measured |= compare(cluster, self.rules, ledger_whole=ledger_whole)
         assert self._late == [], "recovered too late"
+
+    def _wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> float:
+        """As `wait_until`, with a supervisor: who ends is started again, as `tapewatch cluster` does."""
+
+        def look() -> bool:
+            self.cluster.supervise()
+            return ready()
+
+        return wait_until(look, timeout_s, what)
 
     def mails(self) -> "Counter[str]":
         """How often each mail came, by its Message-ID."""

@@ -61,9 +61,12 @@ class Command:
         self.name, self._main, self.port = name, main, free_port()
         self._environment = {"TAPEWATCH_OPS__PORT": str(self.port), **environment}
         self.log = folder / f"{name}.log"
+        self.gave_up = 0
+        """How often it ended though nobody wanted that, and was started again."""
         self.start()
 
     def start(self) -> None:
+        self._wanted = True
         with self.log.open("ab") as out:
             keep = {"PYTHONDONTWRITEBYTECODE": ""}  # as for a user: a start does not compile every module again
             environment = {**os.environ, **keep, **self._environment}
@@ -72,6 +75,7 @@ class Command:
 
     def kill(self) -> None:
         """SIGKILL to it and its children."""
+        self._wanted = False
         tree = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
         for process in tree:
             process.kill()
@@ -85,9 +89,11 @@ class Command:
     def revive(self) -> None:
         """Start it where it has ended, as a supervisor does."""
         if self.process.poll() is not None:
+            self.gave_up += self._wanted
             self.start()
 
     def stop(self) -> None:
+        self._wanted = False
         self.process.terminate()
         try:
             self.process.wait(30)
