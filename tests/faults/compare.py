@@ -84,6 +84,7 @@ def _same_groups(cluster: Cluster, plain: Uninterrupted) -> int:
             assert found.setdefault(name, item) == item, "not the same again"
     assert found == expected
     groups = [item for item in found.values() if isinstance(item, Group)]
+    assert groups, "a market of the tape falls as a whole"
     goal = {group.group_id: max(g.revision for g in groups if g.group_id == group.group_id) for group in groups}
     wait_until(
         lambda: cluster.group_documents() == goal, 60, "Elasticsearch to hold the newest revision of every group"
