@@ -23,7 +23,7 @@ from tapewatch.runtime.cluster.layout import merger_group
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running, elasticsearch, kafka, redis
 from tapewatch.runtime.cluster.servers.ports import free_port
-from tapewatch.stores.port import ShardHead
+from tapewatch.stores.port import ShardHead, StateRow
 from tapewatch.stores.redis import RedisShardStore, connect
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_names import BREADTH
@@ -223,12 +223,19 @@ class Cluster:
 
     def heads(self) -> list[ShardHead]:
         """Where their states stand, of those that have one."""
+        return [head for head, _ in self._states([])]
+
+    def rows(self) -> list[dict[str, bytes]]:
+        """The rows of their states by key."""
+        return [{row.key: row.data for row in rows} for _, rows in self._states(None)]
+
+    def _states(self, keys: Sequence[str] | None) -> list[tuple[ShardHead, list[StateRow]]]:
         topics = KafkaTopics(self.settings).find([self.topic, BREADTH])
         client = connect(Secret(self.state.address))
         store = RedisShardStore(client)
-        found = [store.load(ShardId(t, topics[t].topic_id, p).name, []) for t, p, _ in self.logs]
+        found = [store.load(ShardId(t, topics[t].topic_id, p).name, keys) for t, p, _ in self.logs]
         client.close()
-        return [head for head, _ in (f for f in found if f is not None)]
+        return [state for state in found if state is not None]
 
     def log(self, topic: str, partition: int) -> list[RawBatch]:
         """All of a partition."""
