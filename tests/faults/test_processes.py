@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.
 
 class Row(NamedTuple):
     """So many times a fault, with an outage of so long, while a tape of so long flows. `keeps`: the ledger of notices
-    outlives it. `fences`: commits have to be refused meanwhile."""
+    outlives it. `fences`: commits have to be refused meanwhile. `pause`: the range of seconds before each."""
 
     name: str
     fault: f.Fault
@@ -24,6 +24,7 @@ class Row(NamedTuple):
     seconds: float
     keeps: bool = True
     fences: bool = False
+    pause: tuple[float, float] = (1, 3)
 
 
 ROWS = (
@@ -36,7 +37,7 @@ ROWS = (
     Row("state killed", f.STATE_KILLED, 3, 1, 60),
     Row("state 5 s old", f.STATE_OLD, 3, 5, 60, keeps=False),
     Row("state emptied", f.STATE_FLUSHED, 2, 0, 60, keeps=False),
-    Row("bridge removed and added", f.BRIDGE_AWAY, 10 if LONG else 5, 10, 120),
+    Row("bridge removed and added", f.BRIDGE_AWAY, 12 if LONG else 5, 10, 120, pause=(10, 10)),
     Row("bridge stopped", f.BRIDGE_PAUSED, 1, 60, 120, fences=True),
 )
 
@@ -47,7 +48,7 @@ def test_nothing_is_lost_or_invented(row: Row, servers: Servers, tmp_path: Path,
         run.cluster.begin(run.environment)
         run.feed(300 if LONG else row.seconds)
         for _ in range(row.times):
-            time.sleep(run.chance.uniform(1, 3))
+            time.sleep(run.chance.uniform(*row.pause))
             run.hit(row.fault, row.outage_s)
             run.measured["under load"] = run.feeding
         fenced = run.refused()
