@@ -54,6 +54,8 @@ class GroupMember:
             _log.warning("consumer group: %s", error.str())
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             _log.warning("consumer group: a topic is not there yet: %s", error.str())
+        elif error.code() == KafkaError._MAX_POLL_EXCEEDED:  # we were stopped, or starved; the next call joins again
+            _log.warning("consumer group: put out of it, for a standstill: %s", error.str())
         else:
             raise as_ours(error, "consumer group")
 
