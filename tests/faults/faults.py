@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.stack import Cluster, flush
+from tests.faults.stack import Cluster, flush, wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,20 @@ def _worker(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
 
 
 def _bridge(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
-    cluster.commands[chance.choice(("bridge-1", "bridge-2"))].kill()
+    cluster.commands[_an_owner(cluster, chance)].kill()
     cluster.supervise()
+
+
+def _an_owner(cluster: Cluster, chance: random.Random) -> str:
+    """A bridge that has partitions: killing one without disturbs nobody."""
+    found: list[str] = []
+
+    def look() -> bool:
+        found[:] = cluster.owners()
+        return found != []
+
+    wait_until(look, 60, "a bridge to have partitions")
+    return chance.choice(found)
 
 
 def _merger(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
@@ -39,14 +51,14 @@ def _merger(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
 
 
 def _bridge_away(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
-    bridge = cluster.commands[chance.choice(("bridge-1", "bridge-2"))]
+    bridge = cluster.commands[_an_owner(cluster, chance)]
     bridge.stop()
     time.sleep(outage_s)
     bridge.revive()
 
 
 def _bridge_paused(cluster: Cluster, chance: random.Random, outage_s: float) -> None:
-    bridge = cluster.commands[chance.choice(("bridge-1", "bridge-2"))]
+    bridge = cluster.commands[_an_owner(cluster, chance)]
     bridge.process.send_signal(signal.SIGSTOP)
     time.sleep(outage_s)
     bridge.process.send_signal(signal.SIGCONT)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.faults.compare import compare
 from tests.faults.faults import Fault
 from tests.faults.rules import write_rules
-from tests.faults.stack import Cluster, Servers, wait_until
+from tests.faults.stack import BRIDGES, Cluster, Servers, wait_until
 from tests.faults.tapes import Message, Producer, messages
 from tests.faults.uninterrupted import Uninterrupted
 from tests.integration.notify_servers import Mailbox, MailServer
@@ -109,8 +109,8 @@ class Run:
 
     def refused(self) -> float:
         """Commits that the state refused so far, as the processes' figures say."""
-        worker = self.cluster.figure("tapewatch_commits_refused_total", "worker", "bridge-1", "bridge-2")
-        return worker + self.cluster.figure("tapewatch_claims_refused_total", "bridge-1", "bridge-2")
+        worker = self.cluster.figure("tapewatch_commits_refused_total", "worker", *BRIDGES)
+        return worker + self.cluster.figure("tapewatch_claims_refused_total", *BRIDGES)
 
 
 @contextmanager

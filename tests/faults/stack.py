@@ -47,7 +47,8 @@ PARTS = {
     "office": ["worker", "--queues", "office"],
 }
 """Our processes, by the names that the tests give them."""
-USUAL = ("bridge-1", "bridge-2", "merger", "worker", "index", "notify", "api")
+BRIDGES = ("bridge-1", "bridge-2")
+USUAL = (*BRIDGES, "merger", "worker", "index", "notify", "api")
 GROUP = "tapewatch"
 """The consumer group of the bridges."""
 NO_MAIL = {"TAPEWATCH_NOTIFY__CONSOLE__ENABLED": "false"}
@@ -236,6 +237,10 @@ class Cluster:
         found = [store.load(ShardId(t, topics[t].topic_id, p).name, keys) for t, p, _ in self.logs]
         client.close()
         return [state for state in found if state is not None]
+
+    def owners(self) -> list[str]:
+        """The bridges that have partitions now."""
+        return [name for name in BRIDGES if self.figure("tapewatch_shard_phase", name) > 0]
 
     def log(self, topic: str, partition: int) -> list[RawBatch]:
         """All of a partition."""

@@ -7,11 +7,10 @@ import pytest
 
 from tests.faults.doomed import MARK
 from tests.faults.run import LONG, Record, running
-from tests.faults.stack import Servers, wait_until
+from tests.faults.stack import BRIDGES, Servers, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 KILLS = 20
-BRIDGES = ("bridge-1", "bridge-2")
 
 
 def test_what_was_acknowledged_and_not_deleted_is_repeated_as_it_was_and_no_more(

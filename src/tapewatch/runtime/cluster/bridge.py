@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from celery import Celery
@@ -68,6 +69,9 @@ class Bridge:
         self._beats = KafkaPublisher(self._kafka, linger_ms=5) if settings.bridge.heartbeats else None
         self._lock = threading.Lock()
         self.runners: dict[tuple[str, int], ShardRunner] = {}
+        self._before: dict[
+            tuple[str, int], Counter[str]
+        ] = {}  # counted while partitions were ours that may no longer be
         self._waiting: list[tuple[str, int]] = []  # given to us, and not begun yet
         self.put_off = 0
         self._found, self._watched = threading.Event(), threading.Event()
@@ -86,6 +90,14 @@ class Bridge:
         """Those that are owned now."""
         with self._lock:
             return list(self.runners.values())
+
+    def counts(self) -> dict[tuple[str, int], Counter[str]]:
+        """What was counted of each partition since the start, also while it was ours before."""
+        with self._lock:
+            found = {at: counts.copy() for at, counts in self._before.items()}
+            for at, runner in self.runners.items():
+                found.setdefault(at, Counter()).update(runner.counts())
+        return found
 
     def close(self) -> None:
         """Let go of the clients, when all parts have ended."""
@@ -152,7 +164,7 @@ class Bridge:
         for at, runner in runners:
             runner.join(give_back=not lost)
             with self._lock:
-                del self.runners[at]
+                self._before.setdefault(at, Counter()).update(self.runners.pop(at).counts())
             _log.info("%s %s/%s", "lost" if lost else "gave back", *at)
         self._watched.set()
 

@@ -1,4 +1,4 @@
-"""What `/metrics` says of a bridge: a row a shard that it owns."""
+"""What `/metrics` says of a bridge: a row a shard that it owns; what is counted, of those too that it owned."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ _COUNTS = {
     "condemned": ("tapewatch_records_condemned", "Records on which three processes died."),
     "snapshots": ("tapewatch_snapshots", "Snapshots written."),
     "snapshots_put_off": ("tapewatch_snapshots_put_off", "Snapshots not written, to keep the one to rebuild from."),
+    "published": ("tapewatch_outbox_published", "Entries published."),
 }
 
 
@@ -46,7 +47,6 @@ class BridgeFigures:
         running = GaugeMetricFamily(
             "tapewatch_shard_phase", "1 for the phase that it is in.", labels=[*_LABELS, "phase"]
         )
-        published = CounterMetricFamily("tapewatch_outbox_published", "Entries published.", labels=_LABELS)
         for runner in runners:
             driver = runner.driver
             at = [driver.shard.topic, str(driver.shard.partition)]
@@ -56,13 +56,12 @@ class BridgeFigures:
             position.add_metric(at, driver.next)
             offset.add_metric(at, driver.mark.offset)
             running.add_metric([*at, driver.phase.value], 1)
-            published.add_metric(at, runner.relay.published)
             try:
                 lag.add_metric(at, max(0, runner.tape.bounds()[1] - driver.next))
                 depth.add_metric(at, self._bridge.store.outbox_depth(runner.name))
             except TapewatchError:
                 self.unanswered += 1
-        yield from (lag, depth, flying, batches, epoch, position, offset, running, published)
+        yield from (lag, depth, flying, batches, epoch, position, offset, running)
         yield from self._counts()
         yield CounterMetricFamily(
             "tapewatch_takeovers_put_off",
@@ -74,20 +73,19 @@ class BridgeFigures:
         )
 
     def _counts(self) -> Iterable[Metric]:
-        runners = self._bridge.shards()
+        """Of all that were ever ours: a counter that went with its partition would hide why it went."""
+        counted = self._bridge.counts()
         for name, (family, text) in _COUNTS.items():
             found = CounterMetricFamily(family, text, labels=_LABELS)
-            for runner in runners:
-                shard = runner.driver.shard
-                found.add_metric([shard.topic, str(shard.partition)], runner.driver.counts[name])
+            for (topic, partition), counts in counted.items():
+                found.add_metric([topic, str(partition)], counts[name])
             yield found
         refused = CounterMetricFamily(
             "tapewatch_claims_refused", "What the state refused the bridge, by check.", labels=[*_LABELS, "reason"]
         )
-        for runner in runners:
-            shard = runner.driver.shard
-            for name, count in list(runner.driver.counts.items()):
+        for (topic, partition), counts in counted.items():
+            for name, count in counts.items():
                 kind, _, reason = name.partition(":")
                 if kind == "refused":
-                    refused.add_metric([shard.topic, str(shard.partition), reason], count)
+                    refused.add_metric([topic, str(partition), reason], count)
         yield refused

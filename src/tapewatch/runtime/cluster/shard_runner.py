@@ -36,6 +36,10 @@ class ShardRunner:
         self.name = driver.shard.name
         self._thread = threading.Thread(target=self._guarded, name=f"shard {driver.shard.partition}", daemon=True)
 
+    def counts(self) -> dict[str, int]:
+        """Those of the driver, and how many entries were `published`; from any thread."""
+        return {**self.driver.counts, "published": self.relay.published}
+
     def start(self) -> None:
         """Begin to work."""
         self._thread.start()
