@@ -8,6 +8,7 @@ consumer": one partition from a given offset, no group), and only in the very li
 
 import ctypes
 import ctypes.util
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class NativeReader:
         self._lib.rd_kafka_poll(self._client, 0)  # what the library wants to tell or renew
         if self._pointers.size < max_messages:
             self._pointers = np.zeros(max_messages, np.int64)
-        count = self._fetch(0, 1, int(wait_s * 1000))
+        count = self._fetch(0, 1, math.ceil(wait_s * 1000))  # never 0 for less than 1 ms: who waits would spin
         if count and max_messages > 1:
             count += self._fetch(1, max_messages - 1, 0)
         copied = copy_messages(self._pointers[:count])
