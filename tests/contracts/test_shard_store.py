@@ -12,7 +12,7 @@ from tapewatch.model.errors import CommitRefusedError
 from tapewatch.model.secret import Secret
 from tapewatch.model.ticks import Fate
 from tapewatch.stores.memory import MemoryShardStore
-from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, ShardStore, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, ShardStore, StateRow
 from tapewatch.stores.redis import RedisShardStore, connect
 from tapewatch.stores.sqlite import Database, SqliteShardStore
 
@@ -276,3 +276,14 @@ def test_a_shard_that_is_forgotten_is_new_and_only_its_owner_can_forget_it(store
     kept = store.load("other")
     assert kept is not None
     assert kept[1] == [B]
+
+
+def test_a_commit_says_where_its_entries_stand_in_the_outbox(store: ShardStore) -> None:
+    head, _ = store.claim("s", "inc", "rules")
+    assert store.commit(_commit(head, 5)) == Place(last_seq=0, before=0)
+    assert store.commit(_commit(replace(head, next=5), 6, outbox=(ALERT, ALERT))) == Place(last_seq=2, before=0)
+    assert store.commit(_commit(replace(head, next=6), 7, outbox=(ALERT,))) == Place(last_seq=3, before=2)
+    store.ack("s", 2)
+    assert store.commit(_commit(replace(head, next=7), 8)) == Place(last_seq=3, before=1)
+    store.ack("s", 3)
+    assert store.commit(_commit(replace(head, next=8), 9, outbox=(ALERT,))) == Place(last_seq=4, before=0)

@@ -1,27 +1,30 @@
 """Ways of breaking the protocol on purpose: each must be seen, or the simulator would see nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from tapewatch.runtime.cluster.protocol.driver import ShardDriver
-from tapewatch.runtime.cluster.protocol.ports import ShardId, Snapshot, Snapshots
+from tapewatch.runtime.cluster.protocol.ports import Found, ShardId, Snapshot, Snapshots
 from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Ports
-from tapewatch.stores.port import Commit, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow
 from tests.simulation.processes import Make
-from tests.simulation.world import Store
+from tests.simulation.world import Arrived, Store
 
 
 class CommitsAnything(Store):
     """No compare-and-set: whoever comes writes, wherever the shard stands."""
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> Place:
         found = self.load(commit.shard, [])
         if found is None:
             return super().commit(commit)
         head = found[0]
-        self._apply(self._shards[commit.shard], replace(commit, start=head.next))
-        return None
+        held = self._shards[commit.shard]
+        before = len(held.outbox)
+        self._apply(held, replace(commit, start=head.next))
+        return Place(held.last_seq, before)
 
 
 class KnowsNoEpoch(Store):
@@ -80,6 +83,20 @@ class _Unasked:
         self._inner.ack(*args)
 
 
+class TakesAllForPublished(Arrived):
+    """Whoever takes over takes everything for published."""
+
+    def among(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> set[int]:
+        return {entry.seq for entry in entries}
+
+
+class TakesWhatIsOffered(Relay):
+    """What was committed here is taken for all that the outbox holds."""
+
+    def offer(self, found: Found) -> None:
+        super().offer(replace(found, place=replace(found.place, before=0)))
+
+
 class _Ahead:
     def __init__(self, inner: Snapshots) -> None:
         self.newest = inner.newest
@@ -102,5 +119,7 @@ BROKEN = {
     "an epoch that the store alone remembers": Make(store=ForgetsEpochs),
     "offset committed before the outbox drains": Make(relay=NeverWaits),
     "an outbox that was lost taken for one that is drained": Make(relay=TakesEmptyForDrained),
+    "everything taken for published at a claim": Make(arrived=TakesAllForPublished),
+    "a commit's entries taken for all that is found": Make(relay=TakesWhatIsOffered),
     "snapshot newer than its state": Make(driver=SnapshotsTooNew),
 }

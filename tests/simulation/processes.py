@@ -12,7 +12,7 @@ from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing
 from tapewatch.stores.port import OutboxEntry, ShardHead, StateRow
 from tests.simulation.records import dead, make_detection
-from tests.simulation.world import Faulty, Killed, Offsets, Producer, Store, World
+from tests.simulation.world import Arrived, Faulty, Killed, Offsets, Producer, Store, World
 
 MANIFEST = StateRow("*|manifest", b"rules-1")
 
@@ -108,6 +108,7 @@ class Make:
     driver: type[ShardDriver] = ShardDriver
     relay: type[Relay] = Relay
     store: type[Store] = Store
+    arrived: type[Arrived] = Arrived
 
 
 class Owned:
@@ -119,7 +120,8 @@ class Owned:
         self._producer = Producer(world.topics, world.rng)
         publisher = Faulty(self._producer, hit, self._producer.fail)
         store = Faulty(world.store, hit)
-        self.relay = make.relay(shard, store, publisher)
+        published = Faulty(make.arrived(world.topics, world.rng), hit)
+        self.relay = make.relay(shard, store, publisher, published)
         executor = Watched(self, Inline(bridge.judge()) if bridge.inline else Queued(world))
         ports = Ports(
             log=Faulty(world.logs[shard], hit),
@@ -144,7 +146,7 @@ class Owned:
 
     def collect(self) -> None:
         try:
-            self.relay.collect(self.driver.next)
+            self.relay.collect(self.driver.next, look=self.world.rng.random() < 0.5)
         except RetryableError:
             self._producer.fail()
             self.relay.give_up()

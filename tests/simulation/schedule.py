@@ -25,6 +25,8 @@ class Happened:
     lost_tasks: int = 0
     rebalances: int = 0
     repeats: int = 0
+    left_out: int = 0
+    offered: int = 0
     rebuilt: int = 0
     refused: int = 0
     snapshots: int = 0
@@ -225,5 +227,7 @@ class Schedule:
         for owned in bridge.owned.values():
             counts = owned.driver.counts
             self.happened.rebuilt += counts["rebuilt"]
+            self.happened.left_out += owned.relay.counts["on_topic"]
+            self.happened.offered += owned.relay.counts["offered"]
             self.happened.snapshots += counts["snapshots"]
             self.happened.refused += sum(n for name, n in counts.items() if name.startswith("refused:"))

@@ -14,7 +14,7 @@ from tapewatch.runtime.cluster.protocol.flight import DEATHS
 from tapewatch.runtime.cluster.protocol.memory import MemoryAttempts, MemorySnapshots
 from tapewatch.runtime.cluster.protocol.ports import Mark, ShardId, Snapshot, Task
 from tapewatch.stores.memory import MemoryShardStore
-from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow
 from tests.simulation.records import BEAT, POISON, SYMBOLS, Log, Truth
 
 
@@ -40,9 +40,10 @@ class Store(MemoryShardStore):
         self.latest[shard] = head.incarnation, head.epoch
         return head, rows
 
-    def commit(self, commit: Commit) -> None:
-        super().commit(commit)
+    def commit(self, commit: Commit) -> Place:
+        place = super().commit(commit)
         self._see(commit.shard, commit.incarnation, commit.epoch)
+        return place
 
     def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
         super().ack(shard, seq, owner)
@@ -112,6 +113,7 @@ class Producer:
     def __init__(self, topics: Topics, rng: random.Random) -> None:
         self._topics, self._rng = topics, rng
         self._waiting: list[tuple[ShardId, OutboxEntry]] = []
+        self._failed = False
 
     def send(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> None:
         self._waiting += [(shard, told) for told in entries]
@@ -119,16 +121,31 @@ class Producer:
 
     def flush(self) -> None:
         self._deliver(len(self._waiting))
+        failed, self._failed = self._failed, False
+        if failed:
+            raise RetryableError("something was given up")
 
     def fail(self) -> None:
         """A part arrives, the rest is given up."""
         self._deliver(self._rng.randint(0, len(self._waiting)))
         self._waiting.clear()
+        self._failed = True
 
     def _deliver(self, count: int) -> None:
         for shard, told in self._waiting[:count]:
             self._topics.arrive(shard, told)
         del self._waiting[:count]
+
+
+class Arrived:
+    """`Published` as one process sees the topics: now and then it misses one."""
+
+    def __init__(self, topics: Topics, rng: random.Random) -> None:
+        self._topics, self._rng = topics, rng
+
+    def among(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> set[int]:
+        told = self._topics.told.get(shard, {})
+        return {e.seq for e in entries if e.key in told and self._rng.random() < 0.9}
 
 
 class Attempts(MemoryAttempts):

@@ -62,6 +62,15 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the entries of a commit stand in the outbox, as of the commit: `last_seq` is the seq of the newest entry
+    (theirs, or that of an earlier one where the commit has none), and `before` undelivered ones stand before them."""
+
+    last_seq: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShardHead:
     """Where a shard stands, without its rows."""
 
@@ -89,9 +98,10 @@ class ShardStore(Protocol):
         Changes nothing: for who works on a batch of a shard that another one owns."""
         ...
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> Place:
         """Do all of it or raise CommitRefusedError with the first check that fails, in the order incarnation,
-        fingerprint, epoch, start. All checks come before the first write."""
+        fingerprint, epoch, start. All checks come before the first write. Who knows what it has handed on tells from
+        the place whether anything stands between that and these entries."""
         ...
 
     def drain(self, shard: str, limit: int, owner: ShardHead | None = None) -> list[OutboxEntry]:

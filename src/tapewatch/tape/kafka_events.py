@@ -58,6 +58,11 @@ def event_headers(kind: EventKind, payload: bytes, source: str, trace: Callable[
     return headers
 
 
+def event_id(kind: EventKind, payload: bytes) -> str:
+    """The id in the headers of one published payload."""
+    return _event_id(kind, _named.decode(payload))
+
+
 def _event_id(kind: EventKind, found: _Named) -> str:
     if kind == "alert":
         return f"{found.alert_id}:{found.revision}"

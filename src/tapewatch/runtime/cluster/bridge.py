@@ -17,9 +17,10 @@ from tapewatch.runtime.cluster.group import GroupMember, Partitions
 from tapewatch.runtime.cluster.judging import Work, connect_state
 from tapewatch.runtime.cluster.kafka_ports import GroupOffsets, KafkaLog, KafkaOutbox
 from tapewatch.runtime.cluster.layout import Layout
+from tapewatch.runtime.cluster.on_topics import OnTopics
 from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.ports import Executor, ShardId
-from tapewatch.runtime.cluster.protocol.relay import LIMIT, Relay
+from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Limits, Ports, Timing
 from tapewatch.runtime.cluster.shard_runner import ShardRunner
 from tapewatch.runtime.cluster.snapshots import KafkaSnapshots
@@ -31,6 +32,9 @@ from tapewatch.tape.kafka_publisher import KafkaPublisher
 
 _log = logging.getLogger(__name__)
 RELAY_EVERY_S = 0.25
+"""How often the outboxes are looked at where nobody says that there is something in them."""
+SETTLE_S = 0.05
+"""How often what was handed over is acknowledged and deleted, all at once."""
 POLL_S = 0.05
 RETRY_S = 0.5
 BEAT_NS, BEAT_BEHIND_NS = 1_000_000_000, 2_000_000_000
@@ -63,8 +67,9 @@ class Bridge:
         self._app: Celery | None = None if inline else make_app(settings)
         self._layout = Layout(self._kafka, settings.kafka, self._client, settings.state.prefix)
         self._layout.make()
-        self._publisher = KafkaPublisher(self._kafka, linger_ms=0.2)
+        self._publisher = KafkaPublisher(self._kafka, linger_ms=0)
         self._outbox = KafkaOutbox(self._publisher, settings.bridge.source)
+        self.published = OnTopics(self._kafka)
         self._snapshots = KafkaPublisher(self._kafka, linger_ms=5)
         self._beats = KafkaPublisher(self._kafka, linger_ms=5) if settings.bridge.heartbeats else None
         self._lock = threading.Lock()
@@ -176,7 +181,7 @@ class Bridge:
         shard = ShardId(topic, tape.identity.rpartition("/")[0], partition)
         limits = Limits(bridge.batch_ticks)
         log = KafkaLog(tape, limits.messages, limits.bytes)
-        relay = Relay(shard, self.store, self._outbox)
+        relay = Relay(shard, self.store, self._outbox, self.published)
         ports = Ports(
             log=log,
             offsets=GroupOffsets(self._member, tape, topic, partition),
@@ -201,24 +206,28 @@ class Bridge:
     # --- what was found
 
     def _run_relay(self, stop: threading.Event) -> None:
+        look_at = 0.0
         while not stop.is_set() or self.runners:
-            self._found.wait(RELAY_EVERY_S)
+            self._found.wait(SETTLE_S)
             self._found.clear()
-            while self._turn():
-                pass
+            look = time.monotonic() >= look_at
+            if look:
+                look_at = time.monotonic() + RELAY_EVERY_S
+            while self._turn(look):
+                look = False
 
-    def _turn(self) -> bool:
+    def _turn(self, look: bool) -> bool:
         """Publish what the outboxes hold; whether there may be more. What fails is collected again."""
-        relays = [(runner.relay, runner.driver.next) for runner in self.shards()]
+        runners = self.shards()
         try:
-            more = [len(relay.collect(position)) >= LIMIT for relay, position in relays]
+            more = [r.relay.collect(r.driver.next, look=r.take_news() or look) for r in runners]
             self._outbox.flush()
-            for relay, _ in relays:
-                relay.settle()
+            for runner in runners:
+                runner.relay.settle()
         except RetryableError as error:
             _log.warning("what was found waits in the outbox: %s", error)
-            for relay, _ in relays:
-                relay.give_up()
+            for runner in runners:
+                runner.relay.give_up()
             time.sleep(RELAY_EVERY_S)
             return False
         return any(more)

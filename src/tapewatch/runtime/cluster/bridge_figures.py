@@ -24,6 +24,9 @@ _COUNTS = {
     "snapshots": ("tapewatch_snapshots", "Snapshots written."),
     "snapshots_put_off": ("tapewatch_snapshots_put_off", "Snapshots not written, to keep the one to rebuild from."),
     "published": ("tapewatch_outbox_published", "Entries published."),
+    "offered": ("tapewatch_outbox_offered", "Entries published without being read from the outbox first."),
+    "on_topic": ("tapewatch_outbox_on_topic", "Entries not published again, because they were on their topic."),
+    "fenced": ("tapewatch_relay_fenced", "Turns of the relay that the state refused: another one has the shard."),
 }
 
 
@@ -80,6 +83,12 @@ class BridgeFigures:
             for (topic, partition), counts in counted.items():
                 found.add_metric([topic, str(partition)], counts[name])
             yield found
+        asked = CounterMetricFamily(
+            "tapewatch_topics_asked", "Looks for what had been published before a claim or a failure.", labels=["what"]
+        )
+        for name in ("asked", "read", "cut", "refused"):
+            asked.add_metric([name], self._bridge.published.counts[name])
+        yield asked
         refused = CounterMetricFamily(
             "tapewatch_claims_refused", "What the state refused the bridge, by check.", labels=[*_LABELS, "reason"]
         )

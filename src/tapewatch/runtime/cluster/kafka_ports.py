@@ -7,6 +7,7 @@ from itertools import groupby
 import msgspec
 from confluent_kafka import TopicPartition
 
+from tapewatch.model.errors import RetryableError
 from tapewatch.runtime.cluster.group import GroupMember
 from tapewatch.runtime.cluster.protocol.ports import Mark, ShardId
 from tapewatch.runtime.tracing import traceparent
@@ -14,16 +15,17 @@ from tapewatch.stores.port import OutboxEntry, OutboxKind
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_dead import DeadMessage, send_dead
 from tapewatch.tape.kafka_events import event_headers
-from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, GROUPS, SIGNALS
+from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, DEAD_LETTERS, GROUPS, SIGNALS
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.port import RawBatch
 
-_TOPICS: dict[OutboxKind, str] = {
+TOPICS: dict[OutboxKind, str] = {
     "signal": SIGNALS,
     "alert": ALERTS,
     "audit": AUDIT,
     "breadth": BREADTH,
     "market": GROUPS,
+    "dead": DEAD_LETTERS,
 }
 _LEAST_WAIT_S = 0.001
 
@@ -70,6 +72,7 @@ class KafkaOutbox:
 
     def __init__(self, publisher: KafkaPublisher, source: str) -> None:
         self._publisher, self._source = publisher, source
+        self._failed = publisher.failed  # those that a flush has told of
 
     def send(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> None:
         trace = partial(traceparent, shard.name)
@@ -80,11 +83,17 @@ class KafkaOutbox:
                 send_dead(self._publisher, letters, self._source)
                 continue
             self._publisher.send(
-                _TOPICS[kind],
+                TOPICS[kind],
                 [entry.key.encode() for entry in found],
                 [entry.payload for entry in found],
                 [event_headers(kind, entry.payload, self._source, trace) for entry in found],
             )
 
     def flush(self) -> None:
-        self._publisher.flush()
+        before = self._failed
+        try:
+            self._publisher.flush()
+        finally:
+            self._failed = self._publisher.failed
+        if self._failed != before:  # told already, but to another thread
+            raise RetryableError(f"{self._failed - before} messages were not written")

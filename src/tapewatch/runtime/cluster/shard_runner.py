@@ -33,12 +33,13 @@ class ShardRunner:
         self._woken, self._abandoned = threading.Event(), threading.Event()
         self._finish_by: float | None = None
         self.failed: Exception | None = None
+        self._news = False
         self.name = driver.shard.name
         self._thread = threading.Thread(target=self._guarded, name=f"shard {driver.shard.partition}", daemon=True)
 
     def counts(self) -> dict[str, int]:
         """Those of the driver, and how many entries were `published`; from any thread."""
-        return {**self.driver.counts, "published": self.relay.published}
+        return {**self.driver.counts, **self.relay.counts}
 
     def start(self) -> None:
         """Begin to work."""
@@ -47,7 +48,13 @@ class ShardRunner:
     def moved(self, position: int) -> None:
         """The state's server told that the shard's `next` moved."""
         self.driver.moved(position)
+        self._news = True
         self._woken.set()
+
+    def take_news(self) -> bool:
+        """Whether a commit was heard of since this was asked last: its entries are in the outbox."""
+        news, self._news = self._news, False
+        return news
 
     def finish(self) -> None:
         """Begin nothing more; `join` waits for the end."""
@@ -79,7 +86,7 @@ class ShardRunner:
             self.failed = error
 
     def _work(self) -> None:
-        driver, told, trouble, unreadable, fenced = self.driver, (-1, -1), "", "", False
+        driver, trouble, unreadable, fenced = self.driver, "", "", False
         while not self._abandoned.is_set():
             wait = driver.step(time.monotonic())
             if driver.trouble and driver.trouble != trouble:
@@ -92,9 +99,7 @@ class ShardRunner:
                 fenced = driver.phase is Phase.LOST
                 if fenced:
                     _log.warning("shard %s: fenced, another one has claimed it", self.name)
-            seen = (driver.counts["entries"], driver.counts["claims"])
-            if seen != told or driver.phase in (Phase.RULES, Phase.REBUILD) or driver.told_by_others:
-                told = seen
+            if self.relay.behind(driver.next):
                 self._on_found()
             if self._finished():
                 return

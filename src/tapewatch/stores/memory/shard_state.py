@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow
 from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_place, check_rule_change
 
 
@@ -41,10 +41,13 @@ class MemoryShardStore:
             wanted = held.rows if keys is None else keys
             return held.head, [StateRow(key, held.rows[key]) for key in wanted if key in held.rows]
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> Place:
         """As the port says."""
         with self._lock:
-            self._apply(self._checked(commit), commit)
+            held = self._checked(commit)
+            before = len(held.outbox)
+            self._apply(held, commit)
+            return Place(held.last_seq, before)
 
     def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
         """As the port says."""

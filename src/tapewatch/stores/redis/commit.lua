@@ -1,8 +1,9 @@
 #!lua
--- One batch's whole effect on a shard, or a refusal that names the first check that fails and what is stored.
+-- One batch's whole effect on a shard: returns nil, the seq of the outbox's newest entry and how many stood there before;
+-- or a refusal that names the first check that fails and what is stored.
 -- KEYS head, rows, outbox   ARGV incarnation, fingerprint, epoch, start, end, channel, new fingerprint or ''
 -- (a change of rules: rows that are not named are dropped), numbers of the fates, rows and entries that follow.
-local stored = redis.call('HMGET', KEYS[1], 'incarnation', 'fingerprint', 'epoch', 'next')
+local stored = redis.call('HMGET', KEYS[1], 'incarnation', 'fingerprint', 'epoch', 'next', 'acked')
 for i, check in ipairs({'incarnation', 'fingerprint', 'epoch', 'start'}) do
   if stored[i] ~= ARGV[i] then -- numbers as their decimal text: exact beyond 2^53
     return {check, stored[i]}
@@ -28,7 +29,8 @@ if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'fingerprint', ARGV[7])
 end
 at = write('HSET', KEYS[2], at, 2 * tonumber(ARGV[9]))
+local before = redis.call('LLEN', KEYS[3])
 write('RPUSH', KEYS[3], at, tonumber(ARGV[10]))
 redis.call('HSET', KEYS[1], 'next', ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[5])
-return {}
+return {false, string.format('%.0f', tonumber(stored[5] or 0) + before + tonumber(ARGV[10])), before}

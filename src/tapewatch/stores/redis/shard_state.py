@@ -17,7 +17,7 @@ import msgspec
 
 from tapewatch.model.errors import CommitRefusedError, GiveUpError
 from tapewatch.model.ticks import Fate
-from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, Place, ShardHead, StateRow
 from tapewatch.stores.redis.client import Client, answering
 from tapewatch.stores.redis.scripts import Script
 from tapewatch.stores.shard_checks import check_direction, check_rule_change
@@ -65,9 +65,9 @@ class RedisShardStore:
         head, rows = self._load(self._client, self._keys(shard, "head", "rows"), wanted)
         return (_head(shard, head), _rows(rows)) if head else None
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> Place:
         """As the port says; one round trip."""
-        self._write(commit, "")
+        return self._write(commit, "")
 
     def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
         """As the port says."""
@@ -109,7 +109,7 @@ class RedisShardStore:
         """Where a commit says that `next` has moved."""
         return self._keys(shard, "next")[0]
 
-    def _write(self, commit: Commit, fingerprint: str) -> None:
+    def _write(self, commit: Commit, fingerprint: str) -> Place:
         check_direction(commit)
         args: list[str | bytes | int] = [commit.incarnation, commit.fingerprint, commit.epoch, commit.start, commit.end]
         args += [self.channel(commit.shard), fingerprint]
@@ -117,9 +117,10 @@ class RedisShardStore:
         args += chain.from_iterable((_FATE + str(int(fate)).encode(), count) for fate, count in commit.fates.items())
         args += chain.from_iterable((row.key, row.data) for row in commit.rows)
         args += [_pack(_Packed(entry.kind, entry.key, entry.payload)) for entry in commit.outbox]
-        refusal = self._commit(self._client, self._keys(commit.shard, "head", "rows", "outbox"), args)
-        if refusal:
-            raise _refused(refusal, {name: getattr(commit, name) for name in _CHECKS})
+        answer = self._commit(self._client, self._keys(commit.shard, "head", "rows", "outbox"), args)
+        if answer[0]:
+            raise _refused(answer, {name: getattr(commit, name) for name in _CHECKS})
+        return Place(int(answer[1]), int(answer[2]))
 
     def _keys(self, shard: str, *names: str) -> list[str]:
         if not shard or "{" in shard or "}" in shard:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tapewatch.model.ticks import Fate
-from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow
 from tapewatch.stores.shard_checks import add_fates, check_commit, check_owner, check_place, check_rule_change
 from tapewatch.stores.sqlite.connection import Database
 
@@ -48,11 +48,12 @@ class SqliteShardStore:
             )
             return head, [StateRow(*row) for row in rows]
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> Place:
         """As the port says; one transaction, durable against the death of the process when it returns."""
         with self._db.write() as db:
             head = _checked(db, commit)
-            _apply(db, head, commit, commit.fingerprint)
+            (before,) = db.execute("SELECT count(*) FROM outbox WHERE shard = ?", (commit.shard,)).fetchone()
+            return Place(_apply(db, head, commit, commit.fingerprint), before)
 
     def set_fingerprint(self, commit: Commit, fingerprint: str) -> None:
         """As the port says."""
@@ -124,7 +125,8 @@ def _checked(db: sqlite3.Connection, commit: Commit) -> ShardHead:
     return head
 
 
-def _apply(db: sqlite3.Connection, head: ShardHead, commit: Commit, fingerprint: str) -> None:
+def _apply(db: sqlite3.Connection, head: ShardHead, commit: Commit, fingerprint: str) -> int:
+    """Returns the seq of the outbox's newest entry."""
     db.executemany(
         "INSERT INTO shard_rows VALUES (?, ?, ?) ON CONFLICT (shard, key) DO UPDATE SET data = excluded.data",
         ((commit.shard, row.key, row.data) for row in commit.rows),
@@ -135,7 +137,9 @@ def _apply(db: sqlite3.Connection, head: ShardHead, commit: Commit, fingerprint:
         ((commit.shard, last_seq + i, e.kind, e.key, e.payload) for i, e in enumerate(commit.outbox, start=1)),
     )
     fates = {int(fate): count for fate, count in add_fates(head.fates, commit.fates).items()}
+    newest = int(last_seq) + len(commit.outbox)
     db.execute(
         "UPDATE shards SET next = ?, fingerprint = ?, fates = ?, last_seq = ? WHERE shard = ?",
-        (commit.end, fingerprint, msgspec.json.encode(fates).decode(), last_seq + len(commit.outbox), commit.shard),
+        (commit.end, fingerprint, msgspec.json.encode(fates).decode(), newest, commit.shard),
     )
+    return newest

@@ -54,6 +54,10 @@ class Topics:
         if self.down:
             raise RetryableError("the broker is down")
 
+    def among(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> set[int]:
+        there = {(entry.kind, entry.payload) for entry in self.entries}
+        return {entry.seq for entry in entries if (entry.kind, entry.payload) in there}
+
     def found(self) -> dict[str, Alert | Signal]:
         """Alerts and signals by the id that consumers drop repeats by, without the time of detection."""
         found: dict[str, Alert | Signal] = {}
@@ -154,8 +158,8 @@ class Process:
         self.relay_turn()
 
     def relay_turn(self) -> None:
-        self.relay.collect(self.driver.next)
         try:
+            self.relay.collect(self.driver.next)
             self.world.topics.flush()
         except RetryableError:
             self.relay.give_up()
@@ -173,7 +177,7 @@ class Process:
 
 def process(world: World, executor: Executor | None = None, limit: int = 500) -> Process:
     executor = executor or Inline(world.judge())
-    relay = Relay(SHARD, world.store, world.topics)
+    relay = Relay(SHARD, world.store, world.topics, world.topics)
     ports = Ports(
         log=world.log,
         offsets=world.offsets,

@@ -69,7 +69,7 @@ class Installation:
         judge = Judge(
             world.store, world.attempts, lambda s: MinuteDetection(s, sources, MinuteFigures()), all_dead
         )  # fmt: skip
-        relay = Relay(SHARD, world.store, world.topics)
+        relay = Relay(SHARD, world.store, world.topics, world.topics)
         ports = Ports(
             log=world.log,
             offsets=world.offsets,

@@ -28,8 +28,7 @@ class ShardDriver:
     BaseException out of any call of a port, after which the driver and its relay are thrown away.
 
     `counts`: dispatched, redispatched, committed (batches), retried (something did not answer), gap_records, snapshots,
-    claims, rebuilt, unreadable (states and snapshots of an unknown layout), entries (of the outbox, as far as the
-    executor told), and `refused:REASON`.
+    claims, rebuilt, unreadable (states and snapshots of an unknown layout), and `refused:REASON`.
     """
 
     def __init__(
@@ -72,11 +71,6 @@ class ShardDriver:
     def idle(self) -> bool:
         """Nothing is in flight that this driver would wait for."""
         return self._flight is None or self.phase is not Phase.RUN
-
-    @property
-    def told_by_others(self) -> bool:
-        """Whether executors commit without telling here what they found."""
-        return self._flight is not None or self.counts["committed"] > self.counts["told"]
 
     @property
     def in_flight(self) -> int:
@@ -217,8 +211,8 @@ class ShardDriver:
             self.counts[f"refused:{done.refused}"] += 1
             self._look(now_s)
         elif flight is not None:
-            self.counts["entries"] += done.entries
-            self.counts["told"] += 1
+            for found in done.found:
+                self._ports.relay.offer(found)
             self._advance(done.next)
 
     def _advance(self, position: int) -> None:

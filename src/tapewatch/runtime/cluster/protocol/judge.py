@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tapewatch.model.errors import CommitRefusedError, TapewatchError
 from tapewatch.model.ticks import Fate
 from tapewatch.runtime.cluster.protocol.cutting import halves
-from tapewatch.runtime.cluster.protocol.ports import Attempts, Detection, Done, Judged, ShardId, Task
+from tapewatch.runtime.cluster.protocol.ports import Attempts, Detection, Done, Found, Judged, ShardId, Task
 from tapewatch.stores.port import Commit, OutboxEntry, ShardStore
 from tapewatch.tape.port import RawBatch
 
@@ -85,28 +85,28 @@ class Judge:
             del self._memories[task.shard.name]
             if len(raw) > 1:
                 first, second = (self._range(task, half) for half in halves(raw))
-                return Done(second.next, entries=first.entries + second.entries)
+                return Done(second.next, found=first.found + second.found)
             if failed + 1 < ALONE:
                 return self._range(task, raw, failed + 1)
             return self._bury(task, raw, f"detection failed {ALONE} times on it alone: {type(error).__name__}: {error}")
-        self._commit(task, raw, judged)
+        found = self._commit(task, raw, judged)
         memory.next = raw.end
-        return Done(raw.end, entries=0 if task.silent else len(judged.outbox))
+        return Done(raw.end, found=(found,))
 
     def _condemn(self, task: Task) -> Done:
         return self._bury(task, task.raw, task.condemned)
 
     def _bury(self, task: Task, raw: RawBatch, reason: str) -> Done:
         letters = self._make_dead(task.shard, raw, reason)
-        self._commit(task, raw, Judged((), letters, {Fate.DEAD: len(raw)} if len(raw) else {}))
+        found = self._commit(task, raw, Judged((), letters, {Fate.DEAD: len(raw)} if len(raw) else {}))
         memory = self._memories.get(task.shard.name)
         if memory is not None and memory.next == raw.start:
             memory.next = raw.end
-        return Done(raw.end, entries=len(letters))
+        return Done(raw.end, found=(found,))
 
-    def _commit(self, task: Task, raw: RawBatch, judged: Judged) -> None:
+    def _commit(self, task: Task, raw: RawBatch, judged: Judged) -> Found:
         outbox = () if task.silent else judged.outbox
-        self._store.commit(
+        place = self._store.commit(
             Commit(
                 task.shard.name, task.incarnation, task.fingerprint, task.epoch, raw.start, raw.end, judged.rows,
                 outbox, judged.fates,
@@ -114,6 +114,7 @@ class Judge:
         )  # fmt: skip
         self.fates.update(judged.fates)
         self._on_commit(replace(task, raw=raw), judged)
+        return Found(raw.end, outbox, place)
 
     def _memory(self, task: Task, raw: RawBatch) -> _Memory:
         """The state at `raw.start` with all rows that the batch needs."""

@@ -3,12 +3,12 @@
 Every method may raise RetryableError, and may then have taken effect or not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tapewatch.model.ticks import Fate
-from tapewatch.stores.port import OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.port import OutboxEntry, Place, ShardHead, StateRow
 from tapewatch.tape.port import RawBatch
 
 
@@ -46,13 +46,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What one commit told: it moved `next` to `end`, and `entries` stand at this place in the outbox."""
+
+    end: int
+    entries: Sequence[OutboxEntry]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a task that was waited for: committed up to `next`; `refused` is the check that failed, if one
-    did. `entries` went to the outbox."""
+    """What became of a task that was waited for: committed up to `next`, in these steps; `refused` is the check that
+    failed, if one did."""
 
     next: int
     refused: str = ""
-    entries: int = 0
+    found: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +196,22 @@ class Snapshots(Protocol):
 
 
 class Publisher(Protocol):
-    """Where the outbox goes."""
+    """Where the outbox goes. `send` may be called by several threads."""
 
     def send(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> None:
         """Hand entries over, in order."""
         ...
 
     def flush(self) -> None:
-        """Wait until all that was handed over is acknowledged; RetryableError where any of it may not be."""
+        """Wait until all that was handed over is acknowledged; RetryableError where any of what was handed over since
+        the last call, by whichever thread, may not be: also where a `send` has raised."""
+        ...
+
+
+class Published(Protocol):
+    """What has arrived where the outbox goes."""
+
+    def among(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> Collection[int]:
+        """The `seq` of those entries that are there already, as far as that is found out within bounds: one that is
+        missing here is published a second time."""
         ...
