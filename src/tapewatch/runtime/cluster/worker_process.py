@@ -38,7 +38,7 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
 
         with OpsServer(settings.ops, registry, {"state": check}):
             logging.getLogger("celery.app.trace").setLevel(logging.WARNING)  # a line a batch tells nobody anything
-            app = celery_app.make_app(settings)
+            app = celery_app.make_app(settings, queues)
             app.worker_main(
                 [
                     "worker",
