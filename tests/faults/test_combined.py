@@ -30,7 +30,10 @@ def test_nothing_is_lost_or_invented_through_faults_of_every_kind(
     with running("combined", tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
         run.feed(SECONDS, rate=120_000 / SECONDS)
+        loaded = 0
         for fault in chosen(run.chance):
             time.sleep(run.chance.uniform(1, 4))
             run.hit(fault, run.chance.uniform(5, 15))
+            loaded += run.feeding
+        run.measured["faults that were over before the tape"] = f"{loaded} of {COUNT}"
         run.finish(ledger_whole=False)
