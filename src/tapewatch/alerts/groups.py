@@ -7,7 +7,7 @@ from math import sqrt
 import msgspec
 
 from tapewatch.model import ids
-from tapewatch.model.alerts import Incident
+from tapewatch.model.alerts import Alert, Incident
 from tapewatch.model.market import ENOUGH_ACTIVE, UNIT, Group, MarketMinute, MarketView, Member, Past
 from tapewatch.model.signals import Direction
 from tapewatch.model.times import HOUR_NS, MINUTE_NS
@@ -71,12 +71,12 @@ def close_group(group: Group) -> Group:
     return msgspec.structs.replace(group, revision=group.revision + 1, state="closed")
 
 
-def group_of(incident: Incident, market: str, groups: Iterable[Group]) -> Group | None:
-    """Which of the groups the incident belongs to; None for none. `market` is the incident's. Data quality has no
-    group. Of two, the one that opened first."""
-    if incident.category == "data_quality":
+def group_of(item: Incident | Alert, market: str, groups: Iterable[Group]) -> Group | None:
+    """Which of the groups the incident, or one that began with the alert, belongs to; None for none. `market` is its
+    own. Data quality has no group. Of two, the one that opened first."""
+    if item.category == "data_quality":
         return None
-    fits = [g for g in groups if g.market == market and g.from_ns <= incident.onset_ns <= g.until_ns]
+    fits = [g for g in groups if g.market == market and g.from_ns <= item.onset_ns <= g.until_ns]
     return min(fits, key=lambda g: (g.opened_ns, g.group_id), default=None)
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from tapewatch.alerts.incidents import fold
 from tapewatch.detection.markets import market_of
-from tapewatch.model.alerts import Alert, Case, Incident
+from tapewatch.model.alerts import Alert, Case
 from tapewatch.model.bars import Bars
 from tapewatch.model.market import Group
 from tapewatch.reports.content import Coverage, Peers
@@ -81,7 +80,7 @@ class StoreReportSource:
 
     def groups_of(self, alerts: Sequence[Alert]) -> dict[str, str]:
         """By alert id, the group of its incident; an incident is taken to begin with the first of its alerts here."""
-        found = self._markets.groups([_incident_of(alert) for alert in alerts])
+        found = self._markets.groups(alerts)
         return {alert.alert_id: found[alert.incident_id].group_id for alert in alerts if alert.incident_id in found}
 
     def peers(self, venue: str, symbol: str) -> Peers:
@@ -92,10 +91,6 @@ class StoreReportSource:
         others = [(v, s) for v, _, s in names if market_of(v, s) == market]
         elsewhere = [(v, s) for v, _, s in names if s == symbol and v != venue]
         return Peers(market, tuple(others[:MOST_PEERS]), tuple(elsewhere[:MOST_PEERS]))
-
-
-def _incident_of(alert: Alert) -> Incident:
-    return fold([alert])
 
 
 def _query(request: ReportRequest, after: tuple[int, str] | None) -> AlertQuery:

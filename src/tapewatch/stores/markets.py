@@ -26,10 +26,11 @@ class MarketReader:
         """The group that the incident belongs to, None where it belongs to none."""
         return self.groups([incident]).get(incident.incident_id)
 
-    def groups(self, incidents: Sequence[Incident]) -> dict[str, Group]:
-        """The groups of those incidents that belong to one, by incident id."""
+    def groups(self, items: Sequence[T]) -> dict[str, Group]:
+        """The groups of those that belong to one, by incident id. An alert is asked for as if its incident began with
+        it."""
         found: dict[str, Group] = {}
-        for market, own in _by_market(incidents):
+        for market, own in _by_market(items):
             query = GroupQuery(
                 market=market,
                 from_ns=own[0].onset_ns - LONGEST_NS - OPEN_NS,
