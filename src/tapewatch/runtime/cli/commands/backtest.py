@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.options import Begin, Columns, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `backtest --help` shall not pay for them
-    from tapewatch.runtime.backtest import Side
+    from tapewatch.runtime.backtest import Backtested, Side
     from tapewatch.runtime.config.settings import Settings
+    from tapewatch.runtime.history import History
 
 app = command_app()
 
@@ -36,19 +38,17 @@ def backtest(
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What is known to be in it: CSV with symbol, time, ...")
     ] = None,
-    begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First tick, RFC 3339 or date.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Ticks before this.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol of files that name none.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none: XNAS, binance, ...")] = None,
-    zone: Annotated[str | None, typer.Option(help="Zone of times without an offset; else the venue's.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Length of a bar, e.g. 1m; else told from the data.")] = None,
-    mapping: Annotated[
-        str | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Which column holds what.")
-    ] = None,
+    begin: Begin = None,
+    end: End = None,
+    symbol: Symbol = None,
+    venue: Venue = None,
+    zone: Zone = None,
+    interval: Interval = None,
+    mapping: Columns = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report: .pdf.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the result: .json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run rules over a history and count what they would have told: incidents, recall, precision, delay.
 
@@ -70,12 +70,10 @@ def backtest(
     from tapewatch.runtime.backtest import load_labels, run_backtest
     from tapewatch.runtime.cli.backtest_tables import show
     from tapewatch.runtime.cli.paths import check_outputs
-    from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.history import open_history, span_of
 
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
-    flags = [Flag(f"--{name}", f"feed.{name}", value) for name, value in given.items()]
-    settings = state_of(ctx).load(flags).settings
+    settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--out", out, ".json"), ("--report", report, ".pdf"))
     known = load_labels(labels) if labels is not None else None
     sides = [_side(settings, rules, calibration)]
@@ -89,18 +87,23 @@ def backtest(
     with progress("Backtesting", total=history.total, unit="records", quiet=quiet) as advance:
         done = run_backtest(history, engines, known, time.time_ns(), advance)
     seconds = time.perf_counter() - began
-    text = msgspec.json.encode(done.result)
-    if out is not None:
-        out.write_bytes(msgspec.json.format(text, indent=1) + b"\n")
-    if report is not None:
-        from tapewatch.runtime.backtest_report import write_backtest_report
-
-        typer.echo(f"report: {report} ({write_backtest_report(report, done, history):,} bytes)", err=True)
+    _write(done, history, out, report)
     if as_json:
-        sys.stdout.buffer.write(text + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(done.result) + b"\n")
         sys.stdout.buffer.flush()
     else:
         show(Console(), done.result, seconds)
+
+
+def _write(done: "Backtested", history: "History", out: Path | None, report: Path | None) -> None:
+    import msgspec
+
+    from tapewatch.runtime.backtest_report import write_backtest_report
+
+    if out is not None:
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(done.result), indent=1) + b"\n")
+    if report is not None:
+        typer.echo(f"report: {report} ({write_backtest_report(report, done, history):,} bytes)", err=True)
 
 
 def _side(settings: "Settings", rules: str | None, calibration: Path | None) -> "Side":

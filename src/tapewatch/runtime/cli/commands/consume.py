@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.options import Venue
 
 app = command_app()
 
@@ -19,7 +20,7 @@ def consume(
     executor: Annotated[str | None, typer.Option(help="celery: workers judge; inline: this process does.")] = None,
     group: Annotated[str | None, typer.Option(help="Consumer group; its bridges share the partitions.")] = None,
     preset: Annotated[str | None, typer.Option(help="Rule set of tapewatch: default, prototype.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none.")] = None,
+    venue: Venue = None,
     ops_port: Annotated[
         int | None, typer.Option(help="Port of /metrics and /readyz; 0 lets the system choose.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal, cast
 import typer
 
 from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.options import Symbol, Venue, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `generate --help` shall not pay for them
@@ -35,8 +36,8 @@ def generate(
     file: Annotated[
         list[str] | None, typer.Option(help="Replay this file instead of simulating; may be repeated.")
     ] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol of a file that names none.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of a file that names none.")] = None,
+    symbol: Symbol = None,
+    venue: Venue = None,
     text: Annotated[str, typer.Option("--format", help="csv or jsonl; else by the ending of --out, else csv.")] = "",
     speed: Annotated[float, typer.Option(min=0, help="Times real time; 0 is as fast as possible.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
@@ -78,15 +79,7 @@ def generate(
     )
     if labels is not None and (file or clean):
         raise InputError("--labels tells what was planted: it goes with neither --file nor --clean")
-    if to not in (None, KAFKA):
-        raise InputError(f"--to {to!r} is not known; write kafka, or --out FILE for a file")
-    if to and (out is not None or text):
-        raise InputError("--to kafka goes with neither --out nor --format")
-    if topic and not to:
-        raise InputError("--topic goes with --to kafka")
-    chosen = text or ("jsonl" if out is not None and out.suffix in {".jsonl", ".json", ".ndjson"} else "csv")
-    if chosen not in TEXTS:
-        raise InputError(f"--format {chosen!r} is not known; write csv or jsonl")
+    chosen = _chosen(out, to, topic, text)
     if labels is not None:
         _write_labels(config, labels)
     source = _file_feed(ctx, file, symbol, venue) if file else None
@@ -98,15 +91,30 @@ def generate(
         return
     with ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer
-        written = _write(config, source, target, cast(Literal["csv", "jsonl"], chosen), speed)
+        written = _write(config, source, target, chosen, speed)
     typer.echo(f"{written:,} records" + (f" in {out}" if out is not None else ""), err=True)
 
 
+def _chosen(out: Path | None, to: str | None, topic: str | None, text: str) -> Literal["csv", "jsonl"]:
+    """The format of a file; InputError for options that contradict each other."""
+    from tapewatch.model.errors import InputError
+
+    if to not in (None, KAFKA):
+        raise InputError(f"--to {to!r} is not known; write kafka, or --out FILE for a file")
+    if to and (out is not None or text):
+        raise InputError("--to kafka goes with neither --out nor --format")
+    if topic and not to:
+        raise InputError("--topic goes with --to kafka")
+    chosen = text or ("jsonl" if out is not None and out.suffix in {".jsonl", ".json", ".ndjson"} else "csv")
+    if chosen not in TEXTS:
+        raise InputError(f"--format {chosen!r} is not known; write csv or jsonl")
+    return cast(Literal["csv", "jsonl"], chosen)
+
+
 def _file_feed(ctx: typer.Context, files: list[str], symbol: str | None, venue: str | None) -> "Feed":
-    from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.feeds import open_feed, with_sources
 
-    flags = [Flag("--symbol", "feed.symbol", symbol), Flag("--venue", "feed.venue", venue)]
+    flags = feed_flags({"symbol": symbol, "venue": venue})
     return open_feed(with_sources(state_of(ctx).load(flags).settings.feed, files, {}))
 
 

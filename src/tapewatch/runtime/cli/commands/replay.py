@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.options import Columns, Interval, Quiet, Symbol, Venue, Zone
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay for them
@@ -31,13 +32,11 @@ def replay(
     sources: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="CSV, CSV.gz, globs, a .tape, or - (standard input).")
     ],
-    symbol: Annotated[str | None, typer.Option(help="Symbol of files that name none.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none: XNAS, binance, ...")] = None,
-    zone: Annotated[str | None, typer.Option(help="Zone of times without an offset; else the venue's.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Length of a bar, e.g. 1m; else told from the data.")] = None,
-    mapping: Annotated[
-        str | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Which column holds what.")
-    ] = None,
+    symbol: Symbol = None,
+    venue: Venue = None,
+    zone: Zone = None,
+    interval: Interval = None,
+    mapping: Columns = None,
     preset: Annotated[str | None, typer.Option(help="Rule set of tapewatch: default, prototype.")] = None,
     rules: Annotated[str | None, typer.Option(metavar="FILE", help="Rules file of your own.")] = None,
     data_dir: Annotated[
@@ -47,7 +46,7 @@ def replay(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object an alert revision on standard output.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run historical data through the whole pipeline, as fast as possible, and show what was found. Nobody is notified.
 
@@ -94,7 +93,6 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
 
     engine = build_engine(settings.rules)
     pipeline = make_pipeline(feed, engine, sinks, time.time_ns, _print_json if as_json else _nothing)
-    gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
     gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
     known_dead = pipeline.progress.fates.get(Fate.DEAD, 0)
     began = time.perf_counter()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.options import Symbol, Venue
 
 app = command_app()
 
@@ -26,8 +27,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     speed: Annotated[float | None, typer.Option(help="Times real time; 0 is as fast as possible.")] = None,
     preset: Annotated[str | None, typer.Option(help="Rule set of tapewatch: default, prototype.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol of files that name none.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none.")] = None,
+    symbol: Symbol = None,
+    venue: Venue = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Watch a simulated market instead of files.")] = False,
 ) -> None:
     """Run feed, detection, alerts, notices, reports and API in one process until told to stop (Ctrl-C, SIGTERM).

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.options import Begin, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
 app = command_app()
@@ -39,14 +40,14 @@ def tune(
     name: Annotated[str, typer.Option(help="Name of the proposed rules and calibration.")] = "tuned",
     rules_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the proposed rules: .toml.")] = None,
     calibration_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the calibration: .json.")] = None,
-    begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="First tick, RFC 3339 or date.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Ticks before this.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol of files that name none.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of ticks that name none: XNAS, binance, ...")] = None,
-    zone: Annotated[str | None, typer.Option(help="Zone of times without an offset; else the venue's.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Length of a bar, e.g. 1m; else told from the data.")] = None,
+    begin: Begin = None,
+    end: End = None,
+    symbol: Symbol = None,
+    venue: Venue = None,
+    zone: Zone = None,
+    interval: Interval = None,
     as_json: Annotated[bool, typer.Option("--json", help="What was tried and found, as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Propose thresholds and a calibration from a history, within a budget of incidents.
 
@@ -66,14 +67,13 @@ def tune(
     from tapewatch.runtime.backtest import load_labels
     from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.cli.tune_tables import show
-    from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.config.rules import load_rules, load_rules_named
     from tapewatch.runtime.embedded import load_calibration
     from tapewatch.runtime.history import open_history, span_of
     from tapewatch.runtime.tune import dispositions, write_calibration, write_rules
 
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
-    settings = state_of(ctx).load([Flag(f"--{n}", f"feed.{n}", v) for n, v in given.items()]).settings
+    settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--rules-out", rules_out, ".toml"), ("--calibration-out", calibration_out, ".json"))
     loaded = load_rules(settings.rules) if rules is None else load_rules_named(rules)
     useful, noise = dispositions(cases) if cases is not None else ([], [])
