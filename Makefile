@@ -52,14 +52,10 @@ lint: setup ## Style and one-way imports
 types: setup ## Strict types
 	$(RUN) mypy
 
-# What failed among processes that kill each other runs once more, alone; both runs are printed, and twice is a failure.
-AGAIN = $(RUN) pytest --last-failed --last-failed-no-failures none
-
 .PHONY: test
 test: lint types redis ## Lint, types, every test (the real servers' too), coverage of the core
-	$(RUN) pytest -n 2 --dist worksteal || $(AGAIN)
-	$(RUN) pytest -m "cluster and not faults and not combinations" || $(AGAIN) -m "cluster and not faults and not combinations"
-	bash tests/coverage.sh
+	$(RUN) pytest -n 2 --dist worksteal || $(RUN) pytest --last-failed --last-failed-no-failures none
+	$(RUN) bash tests/servers_and_coverage.sh
 
 .PHONY: quality
 quality: setup ## Measure what the default rules find and what they disturb people with

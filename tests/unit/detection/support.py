@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from tapewatch.detection.calibration import Calibration, read_calibration
 from tapewatch.detection.detectors import DETECTORS
@@ -27,6 +28,8 @@ DATA = Path(os.environ.get("TAPEWATCH_SHARED_DATA", Path(__file__).parents[4] / 
 NO_DATA = "the development data is not beside the checkout"
 COMPILED = not os.environ.get("NUMBA_DISABLE_JIT")
 """False where kernels run as plain Python, some hundred times slower: for coverage."""
+compiled_only = pytest.mark.skipif(not COMPILED, reason="its history as plain Python takes a minute")
+"""For what runs lines that others have run: where nothing but the lines that are run is of interest."""
 
 TSLA = Instrument("XNAS", "TSLA")
 BTC = Instrument("binance", "BTC/USDT")

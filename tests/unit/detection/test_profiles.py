@@ -15,9 +15,7 @@ from tapewatch.detection.tuning.tails import ENOUGH_PEAKS
 from tapewatch.feeds.simulator import SimulatorConfig, market
 from tapewatch.model.ticks import TickBatch
 from tapewatch.model.times import MINUTE_NS, parse_rfc3339
-from tests.unit.detection.support import BTC, COMPILED, TSLA, bars, batch_of, calibration, calm
-
-compiled_only = pytest.mark.skipif(not COMPILED, reason="a history as plain Python takes minutes")
+from tests.unit.detection.support import BTC, TSLA, bars, batch_of, calibration, calm, compiled_only
 
 
 def simulated(stocks: int, crypto: int, days: int) -> list[TickBatch]:

@@ -14,9 +14,9 @@ from tapewatch.model.ticks import TickBatch
 from tapewatch.model.times import DAY_NS, MINUTE_NS
 from tapewatch.runtime.config.rules import load_preset
 from tapewatch.runtime.embedded import load_calibration
-from tests.unit.detection.support import BTC, REGULAR_NS, TSLA, bars, batch_of, calm
+from tests.unit.detection.support import BTC, COMPILED, REGULAR_NS, TSLA, bars, batch_of, calm, compiled_only
 
-CONFIG = SimulatorConfig(seed=21, stocks=4, crypto=0, days=5)
+CONFIG = SimulatorConfig(seed=21, stocks=4 if COMPILED else 1, crypto=0, days=5 if COMPILED else 2)
 RULES = load_preset("default").rules
 
 
@@ -38,6 +38,7 @@ def tuned(task: Task, history: list[TickBatch]) -> Tuned:
     return found
 
 
+@compiled_only
 def test_the_proposal_keeps_to_the_budget_on_the_days_that_it_saw(tuned: Tuned) -> None:
     (stocks,) = tuned.tuning.groups
     assert stocks.group == "stock" and stocks.symbol_days == 4 * 3
@@ -46,12 +47,14 @@ def test_the_proposal_keeps_to_the_budget_on_the_days_that_it_saw(tuned: Tuned) 
     assert stocks.found >= 1 and tuned.tuning.after.seen_recall is not None
 
 
+@compiled_only
 def test_the_days_that_were_held_out_are_told_apart(tuned: Tuned) -> None:
     assert tuned.tuning.first_unseen_day == "2025-03-06"
     assert tuned.tuning.after.unseen is not None and tuned.tuning.before.unseen is not None
     assert tuned.tuning.after.unseen_recall is not None
 
 
+@compiled_only
 def test_what_is_held_out_changes_nothing(task: Task, history: list[TickBatch], tuned: Tuned) -> None:
     split = split_day(history, task.holdout)
     assert split is not None
@@ -62,6 +65,7 @@ def test_what_is_held_out_changes_nothing(task: Task, history: list[TickBatch], 
     assert [r.version for r in alone.rules.rules] == [r.version for r in tuned.rules.rules]
 
 
+@compiled_only
 def test_labelled_windows_are_no_part_of_the_calibration(task: Task, history: list[TickBatch], tuned: Tuned) -> None:
     split = split_day(history, task.holdout)
     assert split is not None

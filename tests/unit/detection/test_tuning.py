@@ -13,14 +13,14 @@ from tapewatch.detection.tuning.tails import XI_RANGE, fit_tail, pareto, peaks
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, TickBatch, make_batch
 from tapewatch.model.times import MINUTE_NS, parse_rfc3339
-from tests.unit.detection.support import calibration
+from tests.unit.detection.support import COMPILED, calibration, compiled_only
 
 BARS = 2_200
 SCALE = 0.0007  # mean absolute return of a minute
 OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 
 
-def coins(n: int = 4, seed: int = 3) -> TickBatch:
+def coins(n: int = 4 if COMPILED else 1, seed: int = 3) -> TickBatch:
     """n coins with heavy-tailed returns of a known size, one-minute bars in tape order."""
     random = np.random.default_rng(seed)
     returns = random.standard_t(4, (n, BARS))
@@ -55,6 +55,7 @@ def test_the_scale_is_that_of_the_history(measured: Calibration) -> None:
     assert measured.groups["crypto"].phase_ratio["continuous"] == 1.0
 
 
+@compiled_only
 def test_the_tail_is_measured_and_says_so(measured: Calibration) -> None:
     tail = measured.groups["crypto"].tails["continuous"]
     assert tail.calibrated
@@ -76,6 +77,7 @@ def test_what_the_history_does_not_hold_is_kept(measured: Calibration) -> None:
     assert measured.groups["crypto"].tails["default"] == CONSERVATIVE
 
 
+@compiled_only
 def test_the_same_history_gives_the_same_file_and_it_reads_back(measured: Calibration) -> None:
     again = calibrate([coins()], calibration(), "measured")
     assert again.digest() == measured.digest()

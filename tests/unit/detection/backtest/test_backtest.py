@@ -20,8 +20,9 @@ from tapewatch.runtime.config.rules import load_preset
 from tapewatch.runtime.config.settings import FeedSettings, RulesSettings
 from tapewatch.runtime.embedded import build_engine, load_calibration, make_pipeline, memory_sinks, open_on_disk
 from tapewatch.runtime.history import EVER_NS, open_history, span_of
+from tests.unit.detection.support import COMPILED, compiled_only
 
-CONFIG = SimulatorConfig(seed=11, stocks=3, crypto=1, days=3)
+CONFIG = SimulatorConfig(seed=11, stocks=3, crypto=1 if COMPILED else 0, days=3)
 
 
 def side(name: str = "default") -> tuple[Side, Engine]:
@@ -66,6 +67,7 @@ def test_it_tells_what_the_pipeline_tells(folder: Path, result: BacktestResult) 
     assert told and {i.incident_id for i in result.a.incidents} == told
 
 
+@compiled_only
 def test_the_parquet_history_of_a_run_gives_the_same(folder: Path, result: BacktestResult) -> None:
     history = open_history(FeedSettings(), [str(folder / "data")], {}, EVER_NS)
     found = run_backtest(history, [side()], None, 0).result
@@ -116,6 +118,7 @@ def test_the_result_says_that_it_is_a_backtest_and_reads_back(result: BacktestRe
     assert msgspec.json.decode(text, type=BacktestResult) == result
 
 
+@compiled_only
 def test_a_span_cuts_the_history_and_standard_input_is_refused(folder: Path) -> None:
     span = span_of("2025-03-04", "2025-03-05T00:00:00Z")
     history = open_history(FeedSettings(), [str(folder / "data")], {}, span)

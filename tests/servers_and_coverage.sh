@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The tests on real servers wait for most of their time, and those of the coverage only compute: side by side they take
+# as long as the longer. What the coverage says comes last.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+chosen="cluster and not faults and not combinations"
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+nice -n 10 bash tests/coverage.sh >"$said" 2>&1 &
+coverage=$!
+# What failed among processes that kill each other runs once more, alone; both runs are printed, and twice is a failure.
+pytest -m "$chosen" || pytest --last-failed --last-failed-no-failures none -m "$chosen"
+servers=$?
+wait "$coverage"
+covered=$?
+cat "$said"
+exit $((servers || covered))
