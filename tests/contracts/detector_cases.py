@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tapewatch.model.instruments import Instrument
 from tapewatch.model.times import HOUR_NS, MINUTE_NS, parse_rfc3339
 from tests.unit.detection.support import TSLA, Tick, bars, beat, calm, trade
 
+ARCA = Instrument("ARCX", TSLA.symbol)
 OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 NEXT_OPEN_NS = parse_rfc3339("2025-04-08T09:30:00-04:00")
 Tape = Callable[[int, float], list[Tick]]
@@ -141,6 +143,19 @@ def each_corrected(n: int, price: float) -> list[Tick]:
     return [t for tick in ticks for t in (tick, replace(tick, volume=tick.volume + 1.0))]
 
 
+def two_venues(*steps: float, beside: int | None = None) -> Tape:
+    """Bars at these fractions of the price, while another venue stays where it was; there it has bars beside so many
+    of them (None: all)."""
+
+    def tape(n: int, price: float) -> list[Tick]:
+        there = calm(n + (len(steps) if beside is None else beside), price * 1.001, 2e-4)
+        ticks = [*bars(TSLA, [*calm(n, price), *(price * s for s in steps)], OPEN_NS), *bars(ARCA, there, OPEN_NS)]
+        beats = [beat(OPEN_NS + i * MINUTE_NS) for i in range(1, n + len(steps) + 3)]
+        return sorted([*beats, *ticks], key=lambda t: t.act_ns)
+
+    return tape
+
+
 CASES = {
     "zscore": Case(20, jump(0.01), quiet, flat_then_a_cent, "a cent after flat bars: no variation is no deviation"),
     "sma": Case(20, jump(0.06), quiet, slow_drift, "ten percent, spread over two hundred bars"),
@@ -169,5 +184,12 @@ CASES = {
         70, storm(0.006, 45), quiet, storm(0.006, 4), "four bars of it: a volatile moment, and no half hour"
     ),
     "feed_disorder": Case(1, again, quiet, each_corrected, "every bar corrected once"),
+    "venue_divergence": Case(
+        60,
+        two_venues(*[1.03] * 20, *[1.0] * 25),
+        two_venues(*[1.0] * 60),
+        two_venues(*[1.03] * 20, beside=1),
+        "a venue that moves, beside one that is stale",
+    ),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
 }

@@ -22,6 +22,7 @@ from tapewatch.detection.instruments import Facts
 from tapewatch.detection.layout import hot_dtype
 from tapewatch.detection.rules import Rule, compile_rule, compile_rules
 from tapewatch.model.errors import InputError
+from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import Kind
 from tests.contracts.detector_cases import CASES, OPEN_NS, Case
@@ -62,6 +63,11 @@ def judged(name: str, ticks: list[Tick], price: float = 100.0) -> Run:
 
 def case(name: str) -> Case:
     return CASES[name]
+
+
+def named(ticks: list[Tick]) -> list[Instrument]:
+    """The instruments of a tape."""
+    return list(dict.fromkeys(t.of for t in ticks if t.of is not None))
 
 
 def numbers(signals: list[Signal]) -> list[tuple[object, ...]]:
@@ -173,13 +179,13 @@ def test_it_works_at_extreme_prices(name: str, price: float) -> None:
 @every_detector
 def test_cutting_saving_and_loading_after_every_record_changes_nothing(name: str) -> None:
     rules, ticks = watching(**{name: {}}), case(name).positive(70, 100.0)
-    whole = feed(engine_for(rules, known(name)), batch_of(ticks, [TSLA]))
+    whole = feed(engine_for(rules, known(name)), batch_of(ticks))
     rows: dict[str, bytes] = {}
     parts = []
     for i, tick in enumerate(ticks):
         engine = engine_for(rules, known(name))
         engine.load(rows.items())
-        parts.append(feed(engine, batch_of([tick], [TSLA], first=i)))
+        parts.append(feed(engine, batch_of([tick], named(ticks), first=i)))
         rows |= parts[-1].rows
     assert joined(parts).told() == whole.told()
     assert rows == whole.rows
@@ -188,10 +194,11 @@ def test_cutting_saving_and_loading_after_every_record_changes_nothing(name: str
 @every_detector
 def test_another_symbol_changes_nothing(name: str) -> None:
     rules, ticks = watching(**{name: {}}), case(name).positive(70, 100.0)
-    others = [replace(t, of=BTC, close=t.close * (1.0 + 0.1 * (i % 3))) for i, t in enumerate(ticks) if t.of]
+    others = [replace(t, of=BTC, close=t.close * (1.0 + 0.1 * (i % 3))) for i, t in enumerate(ticks) if t.of == TSLA]
     both = sorted([*ticks, *others], key=lambda t: t.act_ns)
-    alone = batch_of(both, [TSLA, BTC]).take(np.array([i for i, t in enumerate(both) if t.of != BTC]))
-    mixed, mine = (feed(engine_for(rules, known(name)), b) for b in (batch_of(both, [BTC, TSLA]), alone))
+    own = named(ticks)
+    alone = batch_of(both, [*own, BTC]).take(np.array([i for i, t in enumerate(both) if t.of != BTC]))
+    mixed, mine = (feed(engine_for(rules, known(name)), b) for b in (batch_of(both, [BTC, *own]), alone))
     assert [s for s in mixed.signals if s.symbol == TSLA.symbol] == mine.signals
     assert [a for a in mixed.alerts if a.symbol == TSLA.symbol] == mine.alerts
     assert mine.rows.items() <= mixed.rows.items()

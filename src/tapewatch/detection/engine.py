@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.alerts.rows import BUFFER
 from tapewatch.detection.breadth_buffer import MINUTE_KEY, MinuteBuffer, Minutes
+from tapewatch.detection.calendars import quote_currency
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
 from tapewatch.detection.narrate import Narrator
+from tapewatch.detection.peers import NOBODY, peers
 from tapewatch.detection.rules import RuleSet
 from tapewatch.detection.state import SymbolTable, plain
 from tapewatch.model.alerts import Alert
@@ -66,8 +68,10 @@ class Engine:
             lambda i: (rules.mask(i, calibration.group_name(i)), calibration.group_index(i)),
         )
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
-        # Then what breadth needs (see `MinuteBuffer`), and the length of chunks.
-        self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late), 0, 0, 0, 0, 0, rules.chunk_ns], np.int64)
+        # Then what breadth needs (see `MinuteBuffer`), the length of chunks, the row to go on comparing venues at.
+        self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late), 0, 0, 0, 0, 0, rules.chunk_ns, 0], np.int64)
+        self._facts = calibration.instruments
+        self._peers, self._peers_of = NOBODY, 0 if any(d.across for d in detectors) else -1  # -1: nobody asks
         self._minutes = MinuteBuffer(self._clock[4:9], rules, self._table)
         buffer = np.zeros(1, BUFFER).view(np.recarray)
         self._buffer = plain(buffer)
@@ -95,6 +99,8 @@ class Engine:
         fates = np.zeros(n, np.int8)
         self._clock[2] = len(self._table.instruments)
         self._minutes.fit()
+        if self._peers_of >= 0 and self._peers_of != len(self._table.instruments):
+            self._peers, self._peers_of = peers(self._table.instruments, self._money), len(self._table.instruments)
         found = []
         at = 0
         while True:
@@ -105,6 +111,7 @@ class Engine:
                 self._slots, table.venue, table.masks, table.groups, table.plain_hot, table.plain_cold, table.dirty,
                 self._group_table, self._params, sessions.bounds_ns, sessions.bounds_phase, sessions.bounds_at,
                 self._clock, fates, self._buffer, table.market, self._minutes.rows, self._minutes.past,
+                self._peers,
             )  # fmt: skip
             if m:
                 found.append(self._events[:m].copy())
@@ -127,6 +134,10 @@ class Engine:
             order = sorted(beats, key=lambda e: (events["record"][e], names[slots[e]], e))
             events[beats] = events[np.array(order)]
         return events.view(np.recarray)
+
+    def _money(self, of: Instrument) -> str:
+        facts = self._facts.get(str(of))
+        return facts.currency if facts is not None and facts.currency else quote_currency(of.venue, of.symbol)
 
     def changed_rows(self) -> list[tuple[str, bytes]]:
         """Key and bytes of the rows that changed since the last call."""

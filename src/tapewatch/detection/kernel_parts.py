@@ -281,11 +281,39 @@ def screen(row, cold, params, group, mask, out, m, where, event_ns, act_ns, inte
     return enter(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, side, OK, chunk_ns)
 """
 
+ACROSS = """
+
+@njit(error_model="numpy")
+def across(peers, first, last, end_ns, hot, cold, params, masks, group_of, groups, out, m, record, offset, dirty):
+    before = m
+{steps}
+    if m > before:
+        for j in range(first, last):
+            row = hot[peers[j, 0]]
+            row.head.deadline_ns = next_deadline(row)
+    return m
+"""
+
+ACROSS_STEP = """    m = step_{i}(peers, first, last, end_ns, hot.r{i}, hot.head, cold, params.c{i}, params.p{i}, masks, group_of, groups, out, m,
+                 record, offset, dirty)
+"""
+
+EACH_NAME = """                while clock[10] < peers.shape[0]:
+                    if m > cap:
+                        return i, m, 1
+                    end = peers[clock[10], 1]
+                    before = m
+                    m = across(peers, clock[10], end, end_ns, hot, cold, params, masks, group_of, groups, out, m, i, off[at], dirty)
+                    if m > before:
+                        clock[0] = -NEVER_NS
+                    clock[10] = end
+                clock[10] = 0"""
+
 RUN = """
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots, venue, masks, group_of, hot, cold, dirty,
-        groups, all_params, bounds_ns, bounds_phase, bounds_at, clock, fates, buffer, market_of, minutes, past):
+        groups, all_params, bounds_ns, bounds_phase, bounds_at, clock, fates, buffer, market_of, minutes, past, peers):
     params = all_params[0]
     out = buffer[0]
     m = 0
@@ -315,6 +343,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
                 if clock[5] + clock[7] > minutes.shape[0] or clock[6] + 2 * clock[2] > past.shape[0]:
                     return i, m, 1
                 end_ns = event_ns - 1 - (event_ns - 1) % MINUTE_NS
+{across}
                 clock[6] = breadth(end_ns, clock[2], clock[7], clock[8], market_of, hot, cold, groups, group_of,
                                    minutes, clock[5], past, clock[6])
                 clock[5] += clock[7]

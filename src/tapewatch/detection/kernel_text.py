@@ -5,6 +5,8 @@ from collections.abc import Sequence, Set
 
 from tapewatch.detection.detectors.base import Detector
 from tapewatch.detection.kernel_parts import (
+    ACROSS,
+    ACROSS_STEP,
     AHEAD_OF_TIME,
     ANSWER,
     APART,
@@ -15,6 +17,7 @@ from tapewatch.detection.kernel_parts import (
     DISORDER,
     DISORDERED,
     DISORDERED_STEP,
+    EACH_NAME,
     EDGE,
     ENTER,
     GATHER,
@@ -46,6 +49,7 @@ def _rules(detectors: Sequence[Detector], chunked: bool) -> str:
             answer=ANSWER.format(i=i) if _foretells(d) else "",
         )
         for i, d in enumerate(detectors)
+        if not d.across
         for sees in [_sees(d, chunked)]
     )
 
@@ -140,6 +144,7 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
     on = set().union(*(d.features for d in detectors))
     quarantine = [i for i, d in enumerate(detectors) if "quarantine" in d.features]
     fated = [i for i, d in enumerate(detectors) if d.fates]
+    across = [i for i, d in enumerate(detectors) if d.across]
     chunked = any(d.chunks for d in detectors)
     foretells = any(_foretells(d) for d in detectors)
     parts = [_steps(detectors), _visit(detectors, on, chunked), APART]
@@ -153,8 +158,11 @@ def kernel_text(detectors: Sequence[Detector]) -> str:
         parts.append(SCREEN.format(q=quarantine[0], pending=PENDING if foretells else ""))
     if fated:
         parts.append(DISORDERED.format(steps="".join(DISORDERED_STEP.format(i=i) for i in fated)))
+    if across:
+        parts.append(ACROSS.format(steps="".join(ACROSS_STEP.format(i=i) for i in across)))
     parts.append(
         RUN.format(
+            across=EACH_NAME if across else "",
             margin=20 * len(detectors) + 32,
             future=AHEAD_OF_TIME if quarantine else "",
             disorder=DISORDER.format(watched=sum(1 << i for i in fated)) if fated else "",

@@ -10,6 +10,7 @@ from tapewatch.alerts.codes import CLOSED, OUTCOMES, PROVISIONAL, SIGNAL, WITHDR
 from tapewatch.alerts.rows import EVENT
 from tapewatch.detection.detectors.bad_print import VERDICTS
 from tapewatch.detection.detectors.base import Detector
+from tapewatch.detection.peers import unpacked
 from tapewatch.detection.rules import CompiledRule
 from tapewatch.detection.stats.scale import SOURCES
 from tapewatch.model import ids
@@ -33,8 +34,13 @@ def rows_of(events: Any, wanted: Any) -> Any:
 def details_of(detector: Detector, values: Iterable[float], source: int) -> dict[str, Detail]:
     """A detector's own numbers by name, and where its scale came from."""
     found: dict[str, Detail] = {}
+    parts = []
     for name, value in zip(detector.details, values, strict=False):
         found[name] = VERDICTS[int(value)] if name == "verdict" else value
+        if name == "other_venue":
+            parts.append(value)
+    if parts:
+        found["other_venue"] = unpacked(parts)
     found["scale_source"] = SOURCES[source]
     return found
 

@@ -16,6 +16,7 @@ from tapewatch.detection.detectors import (
     sma,
     stale_feed,
     suspected_split,
+    venue_divergence,
     volatility_regime,
     volume_spike,
     zscore,
@@ -40,4 +41,5 @@ DETECTORS: tuple[Detector, ...] = (
     peg_deviation.DETECTOR,
     feed_disorder.DETECTOR,
     volatility_regime.DETECTOR,
+    venue_divergence.DETECTOR,
 )

@@ -76,6 +76,7 @@ class Detector:
     chunks: bool = False  # sees trades as chunks (like bars, their counts in `head.chunk`) and not one by one
     verdicts: bool = False  # judges quarantined ticks, and only those
     fates: bool = False  # judges late, repeated and corrected records, at the symbol's clock, and only those
+    across: bool = False  # compares the venues of one name at each minute's end, in a `step` of another form (`peers`)
     directed: bool = True  # its alerts are rises or drops; those of data quality never are
     defaults: Mapping[str, Detail] = field(default_factory=dict)  # common settings that suit it
     knobs: Mapping[str, float] = field(default_factory=dict)  # parameters that `tune` scales, each to this power
