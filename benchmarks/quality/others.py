@@ -4,8 +4,8 @@ All of them run with their defaults beside `bad_print` in one engine, over all b
 rules are measured on and a part of the unplanted markets. An incident of a rule is its alerts whose onsets lie within
 15 minutes of the one before, without those that were withdrawn; it is *new* where no incident of the default rules lies
 within 15 minutes of it. Where nothing is planted all are false; on real data nobody says which are. Prints a table and
-writes `results/others.json`. `peg_deviation` has no row: no instrument here has a peg, and without one it is silent. Neither
-has `venue_divergence`: no name here has two venues (`venues.py` makes some).
+writes `results/others.json`. `peg_deviation` has no row: no instrument here has a peg, and without one it is silent.
+Neither has `venue_divergence`: no name here has two venues (`venues.py` makes some).
 """
 
 import json

@@ -67,14 +67,12 @@ def fill(cluster: Cluster, feed: Feed) -> None:
     publisher.close()
 
 
-def embedded(feed: Feed) -> Found:
+def embedded(feed: Feed, rules: RulesSettings = RulesSettings()) -> Found:  # noqa: B008 (it is frozen)
     """Every alert revision, signal, revision of a group and minute of a market."""
     sinks = memory_sinks()
     revisions: list[Alert] = []
     groups = Findings()
-    pipeline = make_pipeline(
-        feed, build_engine(RulesSettings()), replace(sinks, groups=groups), time.time_ns, revisions.extend
-    )
+    pipeline = make_pipeline(feed, build_engine(rules), replace(sinks, groups=groups), time.time_ns, revisions.extend)
     pipeline.run(feed, 100_000)
     signals = sinks.alerts.signals(AlertQuery(newest_first=False, limit=10_000_000))
     return named([*revisions, *signals, *groups.items])
