@@ -1,13 +1,16 @@
 """venue_divergence: which venue of a name its alert belongs to, how deep and how long, and what is none."""
 
+import re
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tapewatch.alerts.rows import EVENTS
 from tapewatch.detection.instruments import Facts
-from tapewatch.detection.rules import Rule, compile_rule
+from tapewatch.detection.rules import Rule, compile_rule, rule_set
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
@@ -58,7 +61,7 @@ def test_the_alert_is_of_the_venue_that_moved_away_from_one_other() -> None:
     assert alert.details["other_venue"] == "binance"
     assert alert.price == pytest.approx(102.0, rel=1e-3)
     assert alert.details["other_price"] == pytest.approx(100.0, rel=1e-3)
-    assert "that binance (at " in alert.message
+    assert "that binance's " in alert.message
     assert "for 3 minutes, where 1 % is the limit" in alert.message
 
 
@@ -67,7 +70,7 @@ def test_a_venue_that_stays_while_all_others_move_is_the_one_that_left() -> None
     assert {a.venue for a in alerts} == {"kraken"}
     assert alerts[0].value > 4.0
     assert alerts[0].details["venues"] == 3.0
-    assert "the middle of 3 venues" in alerts[0].message
+    assert "(the middle of 3 venues)" in alerts[0].message
 
 
 def test_of_two_the_one_that_moves_the_more_for_it_left() -> None:
@@ -201,6 +204,13 @@ def test_more_than_a_buffer_of_events_in_one_minute_are_told_all() -> None:
         ticks += [*usual, replace(last, volume=5_000.0)]
     found = run(rules, sorted(ticks, key=lambda t: t.act_ns))
     assert [(s.venue, s.symbol) for s in found.signals] == sorted((str(o.venue), o.symbol) for _, o in pairs)
+
+
+def test_the_rules_of_the_how_to_page_can_be_used() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "compare-venues.md").read_text()
+    block = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert block
+    assert [r.name for r in rule_set(tomllib.loads(block[1])).rules] == [RULE, "bad_print"]
 
 
 @pytest.mark.parametrize(

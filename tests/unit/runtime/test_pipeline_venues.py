@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tapewatch.feeds.port import Feed
 from tapewatch.model.alerts import Alert
 from tapewatch.model.ticks import FeedBatch
+from tapewatch.runtime.cli.tables import alert_table
 from tapewatch.runtime.embedded import build_engine, make_pipeline, memory_sinks, open_on_disk, tape_name
 from tapewatch.runtime.pipeline import Sinks
 from tests.unit.runtime.pipeline_support import NOW_NS
@@ -50,6 +53,12 @@ def test_the_venues_that_left_are_told_and_no_others(reference: list[Alert]) -> 
     assert [a.details["other_venue"] for a in opened] == ["binance", "kraken", "binance"]
     assert len({a.symbol for a in opened}) == 2
     assert {a.reason for a in reference if a.change == "resolved"} == {"reverted"}
+
+
+def test_the_table_of_a_replay_says_which_venue_it_is(reference: list[Alert]) -> None:
+    out = StringIO()
+    Console(file=out, width=400).print(alert_table(reference[:1], "Alerts"))
+    assert "venue_divergence on kraken is at" in out.getvalue()
 
 
 def test_on_disk_in_any_batches_and_restarts_the_same_is_told(tmp_path: Path, reference: list[Alert]) -> None:

@@ -297,10 +297,12 @@ def step(
 
 def _sentence(alert: Alert) -> str:
     details = alert.details
-    among = f", the middle of {details['venues']:.0f} venues" if float(details["venues"] or 0.0) > 2.0 else ""
+    other = f"{details['other_venue']}'s {details['other_price']:.8g}"
+    if float(details["venues"] or 0.0) > 2.0:
+        other += f" (the middle of {details['venues']:.0f} venues)"
     return (
-        f"is at {alert.price:g}, {alert.value:+.2f} % from the {alert.price_before:g} that {details['other_venue']}"
-        f" (at {details['other_price']:g}, usually {details['usual_pct']:+.2f} % from it{among}) lets expect, for"
+        f"is at {alert.price:.8g}, {alert.value:+.2f} % from the {alert.price_before:.8g} that {other} and the usual"
+        f" {details['usual_pct']:+.2f} % between them let expect, for"
         f" {details['minutes']:.0f} minutes, where {abs(alert.threshold):.3g} % is the limit"
     )
 

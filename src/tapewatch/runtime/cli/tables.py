@@ -49,7 +49,8 @@ def alert_table(alerts: list[Alert], title: str) -> Table:
 
 
 def _short(alert: Alert) -> str:
-    return alert.message.removeprefix(f"{alert.symbol} on {alert.venue} ").removesuffix(".")
+    on = "" if "other_venue" in alert.details else f"on {alert.venue} "  # there it matters which of them it is
+    return alert.message.removeprefix(f"{alert.symbol} {on}").removesuffix(".")
 
 
 def group_table(groups: list[Group]) -> Table:
