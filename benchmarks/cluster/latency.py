@@ -8,8 +8,10 @@ import multiprocessing
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -62,6 +64,11 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def heard_line(symbol: str, timestamp: str, now_s: float) -> tuple[str, float, float]:
+    """What a reader notes of an alert, as a line of JSON: whose, of which tick, and when it was read."""
+    return symbol, _seconds(timestamp), now_s
+
+
 def _listen(bootstrap: str, topic: str, path: Path, ready: Event) -> None:
     consumer = output(bootstrap, topic)
     with path.open("w", buffering=1) as file:
@@ -70,7 +77,7 @@ def _listen(bootstrap: str, topic: str, path: Path, ready: Event) -> None:
             found = consumer.poll(1.0)
             now = time.time()
             if found is not None and found.error() is None and (alert := told(found)) is not None:
-                file.write(json.dumps([alert[0], _seconds(alert[1]), now]) + "\n")
+                file.write(json.dumps(heard_line(*alert, now)) + "\n")
 
 
 def _heard(path: Path) -> dict[tuple[str, int], float]:
@@ -82,8 +89,14 @@ def _heard(path: Path) -> dict[tuple[str, int], float]:
     return heard
 
 
-def measure(contender: Contender, bootstrap: str, pace: Pace, scratch: Path) -> Latency:
-    """One run of one contender; an `echo` without commands reads its own input: two bare hops."""
+def measure(
+    contender: Contender, bootstrap: str, pace: Pace, scratch: Path, reader: Callable[[Path, Event], None] | None = None
+) -> Latency:
+    """One run of one contender; an `echo` without commands reads its own input: two bare hops.
+
+    `reader` runs in a process of its own instead of the one that reads the contender's topic: it writes to the file
+    what `heard_line` makes, and says when it is ready.
+    """
     run = uuid.uuid4().hex[:8]
     job = Job(bootstrap, f"in-{run}", f"out-{run}", f"bench-{contender.name}-{run}", scratch / run, latency=True)
     job.folder.mkdir(parents=True)
@@ -91,7 +104,8 @@ def measure(contender: Contender, bootstrap: str, pace: Pace, scratch: Path) -> 
     contender.prepare(job)
     path, ready = job.folder / "heard", _APART.Event()
     topic = job.source if contender.name == "echo" else contender.topic(job)
-    listener = _APART.Process(target=_listen, args=(bootstrap, topic, path, ready), daemon=True)
+    read = reader or partial(_listen, bootstrap, topic)
+    listener = _APART.Process(target=read, args=(path, ready), daemon=True)
     walk, producer = Walk(pace.symbols, seed=23), _paced_producer(bootstrap)
     listener.start()
     ready.wait(15)

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster.contenders import Contender, fused, handwritten, kafka_streams
+from benchmarks.cluster.documents import REFRESH, ask, indexed
 from benchmarks.cluster.latency import Pace, measure
 from benchmarks.cluster.ours import Servers, echo, tapewatch
 from benchmarks.cluster.tape import backlog
@@ -23,7 +25,8 @@ from benchmarks.cluster.throughput import drain
 from benchmarks.cluster.walk import Plan
 from benchmarks.speed.machine import describe, load
 from benchmarks.speed.measure import Target, judge
-from tapewatch.runtime.cluster.servers import kafka, redis
+from tapewatch.runtime.cluster.servers import elasticsearch, kafka, redis
+from tapewatch.runtime.cluster.servers.ports import free_port
 
 RESULTS = Path(__file__).parent / "results"
 EOS = "exactly_once_v2"
@@ -130,6 +133,25 @@ def latency(stack: Stack) -> Result:
     return {"rate": slow.ticks_per_s, "seconds": slow.seconds, "runs": runs, **_latency_targets(runs)}
 
 
+def documents(stack: Stack) -> Result:
+    """From producing a tick to an answer of `GET /alerts` that has its alert."""
+    pace = Pace(1_000, stack.seconds, 40)
+    runs = []
+    with tempfile.TemporaryDirectory(prefix="tapewatch-bench-") as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o755)  # Elasticsearch runs as somebody else
+        with elasticsearch.start(folder / "elasticsearch") as node:
+            for _ in range(stack.rounds):
+                port = free_port()
+                contender = indexed(stack.servers, node.address, port)
+                found = measure(contender, stack.bootstrap, pace, stack.folder, partial(ask, port))
+                print(f"  p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, {found.alerts} alerts", flush=True)
+                runs.append(asdict(found))
+    values = {"produce to GET /alerts, p99 ms": float(statistics.median(run["p99_ms"] for run in runs))}
+    targets = [Target(name, "at most", 1_500.0) for name in values]
+    return {"rate": pace.ticks_per_s, "refresh_interval": REFRESH, "runs": runs, **_judged(targets, values)}
+
+
 def _latency_targets(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Result:
     def median(name: str, figure: str) -> float:
         return float(statistics.median(run[figure] for run in runs[name]))
@@ -150,7 +172,12 @@ def _judged(targets: Sequence[Target], values: Mapping[str, float]) -> Result:
     return {"targets": judge(targets, values)}
 
 
-BENCHMARKS: dict[str, Callable[[Stack], Result]] = {"throughput": throughput, "latency": latency, "symbols": symbols}
+BENCHMARKS: dict[str, Callable[[Stack], Result]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "symbols": symbols,
+    "documents": documents,
+}
 
 
 def main() -> None:

@@ -201,7 +201,7 @@ class Bridge:
     def _executor(self) -> Executor:
         if self._app is None:
             return InlineExecutor(self._work.judge())
-        return CeleryExecutor(self._app, lambda: max(_MOST_QUEUED_A_SHARD * len(self.runners), 16))
+        return CeleryExecutor(self._app, lambda: max(_MOST_QUEUED_A_SHARD * len(self.runners), 16), time.monotonic)
 
     # --- what was found
 

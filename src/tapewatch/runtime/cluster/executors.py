@@ -18,6 +18,9 @@ from tapewatch.runtime.cluster.protocol.ports import Done, Task
 EXPIRES_S = 12.0
 """A task that nobody took for so long is dropped by the worker that takes it: it was dispatched again by then."""
 
+ROOM_S = 1.0
+"""For so long a look at the queue's length holds: less than a batch waits until it is dispatched again."""
+
 
 class InlineExecutor:
     """Judges in the thread that dispatches."""
@@ -34,11 +37,13 @@ class CeleryExecutor:
 
     While the queue holds `most_queued` tasks or more, nothing is put there: nobody takes them, and what is dispatched
     again every few seconds must not fill the queue's memory. RetryableError then, and where the queue does not answer.
+    Where tasks are taken within a second, the queue is asked for its length once a second: a shard has one in it.
     """
 
-    def __init__(self, app: Celery, most_queued: Callable[[], int]) -> None:
-        self._app, self._most_queued = app, most_queued
+    def __init__(self, app: Celery, most_queued: Callable[[], int], clock_s: Callable[[], float]) -> None:
+        self._app, self._most_queued, self._clock_s = app, most_queued, clock_s
         self._pool = app.amqp.producer_pool
+        self._room_until_s = 0.0
 
     def dispatch(self, task: Task) -> Done | None:
         payload = pack(task)
@@ -47,9 +52,11 @@ class CeleryExecutor:
             payload = pack(task)
         try:
             with self._pool.acquire(block=True, timeout=5.0) as producer:
-                waiting = producer.channel.client.llen(DETECT)
-                if waiting >= self._most_queued():
-                    raise RetryableError(f"{waiting} batches wait in the queue, and no worker takes them")
+                if self._clock_s() >= self._room_until_s:
+                    waiting = producer.channel.client.llen(DETECT)
+                    if waiting >= self._most_queued():
+                        raise RetryableError(f"{waiting} batches wait in the queue, and no worker takes them")
+                    self._room_until_s = self._clock_s() + ROOM_S
                 self._app.send_task(
                     DETECT_TASK,
                     kwargs=msgspec.to_builtins(payload),
