@@ -15,7 +15,7 @@ from benchmarks.cluster.ours import Servers, tapewatch
 
 REFRESH = "500ms"
 """How long Elasticsearch may keep a document from being found: the setting's default."""
-EVERY_S = 0.02
+EVERY_S = 0.05
 
 
 def indexed(servers: Servers, elasticsearch: str, port: int) -> Contender:
@@ -45,7 +45,7 @@ def ask(port: int, path: Path, ready: Event) -> None:
         while True:
             time.sleep(EVERY_S)
             try:
-                answer = client.get("/alerts", params={"limit": 200})
+                answer = client.get("/alerts", params={"limit": 100})
             except httpx.TransportError:  # it is still starting
                 continue
             now = time.time()

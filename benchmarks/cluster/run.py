@@ -135,7 +135,7 @@ def latency(stack: Stack) -> Result:
 
 def documents(stack: Stack) -> Result:
     """From producing a tick to an answer of `GET /alerts` that has its alert."""
-    pace = Pace(1_000, stack.seconds, 40)
+    pace = Pace(1_000, stack.seconds, 40, lead_s=15.0)  # Elasticsearch takes its time to be warm
     runs = []
     with tempfile.TemporaryDirectory(prefix="tapewatch-bench-") as temporary:
         folder = Path(temporary)

@@ -97,7 +97,9 @@ class KafkaGroup:
             raise AssertionError("unreachable: a paused partition gave a message")
 
     def go_on(self) -> None:
-        """Read again after `wait`."""
+        """Read again after `wait`; nothing where nothing waited: a resumption throws away what was fetched ahead."""
+        if not self._paused:
+            return
         with reported(self._what):
             self._paused = False
             self._consumer.resume(self._assigned)
