@@ -94,7 +94,9 @@ def test_the_native_reader_is_what_tests_and_users_get(settings: KafkaSettings, 
 def test_topics_are_made_once_and_checked_ever_after(settings: KafkaSettings, topic: str) -> None:
     topics = KafkaTopics(settings)
     assert topics.ensure([TopicSpec(topic, 2)]) == []
-    with pytest.raises(InputError, match=f"topic {topic} has 2 partitions, the settings say 3.*--topic {topic}-3"):
+    with pytest.raises(
+        InputError, match=f"topic {topic} has 2 partitions, the settings say 3.*topics copy {topic} {topic}-3"
+    ):
         topics.ensure([TopicSpec(f"{topic}-other", 1), TopicSpec(topic, 3)])
     assert topics.find([topic, f"{topic}-other"]).keys() == {topic}
 
