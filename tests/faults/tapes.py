@@ -48,6 +48,14 @@ def messages(records: int, seed: int = 16) -> Iterator[Message]:
             return
 
 
+def lasting(tape: Iterable[Message], least: int, enough: threading.Event) -> Iterator[Message]:
+    """At least so many of these messages, more until it is enough, and on to the heartbeat after them."""
+    for n, message in enumerate(tape):
+        yield message
+        if message.key is None and n >= least and enough.is_set():
+            return
+
+
 def _encoded(batches: Iterable[FeedBatch]) -> Iterator[Message]:
     for batch in batches:
         names = [i.symbol.encode() for i in batch.ticks.symbols]
