@@ -166,6 +166,14 @@ def test_no_data_ends_no_episode() -> None:
     assert changes(judged(tape({BTC: near, KRAKEN: course}, minutes=200)).of(RULE)) == [("fired", None)]
 
 
+def test_a_venue_that_is_too_new_to_compare_with_ends_no_episode_either() -> None:
+    left = WARM + 10
+    ticks = tape(
+        {BTC: lambda i: 1.0 if i < left else None, KRAKEN: away(1.03), OKX: lambda i: 1.0 if i >= left else None}
+    )
+    assert changes(judged(ticks).of(RULE)) == [("fired", None)]
+
+
 def test_the_money_of_the_instruments_file_tells_names_apart() -> None:
     ticks = tape({TSLA: near, Instrument("XETR", "TSLA"): away(1.03)})
     shifted = [replace(t, at_ns=t.at_ns + parse_rfc3339("2025-02-03T15:00:00Z") - START_NS) for t in ticks]

@@ -246,13 +246,12 @@ def tell(
 
 
 @compiled_apart
-def step(
-    peers: Row, first: int, last: int, end_ns: int, states: Row, heads: Row, cold: Row, common: Row, params: Row,
-    masks: Row, group_of: Row, groups: Row, out: Row, m: int, record: int, offset: int, dirty: Row,
-) -> int:  # fmt: skip
-    """Compare the venues peers[first:last] of one name; returns the next free place in `out`."""
-    rows, slots = np.zeros(MOST_VENUES, np.int64), np.zeros(MOST_VENUES, np.int64)
-    prices, values, far = np.zeros(MOST_VENUES), np.zeros(MOST_VENUES), np.zeros(MOST_VENUES)
+def gather(
+    peers: Row, first: int, last: int, end_ns: int, states: Row, heads: Row, common: Row, masks: Row, group_of: Row,
+    groups: Row, rows: Row, slots: Row, prices: Row,
+) -> tuple[int, int, float]:  # fmt: skip
+    """Fill `rows`, `slots` and `prices` with the venues of peers[first:last] that take part. Returns how many do, how
+    many of them know what is usual, and the coarsest tick size as a fraction of the price."""
     n, warm, grain = 0, 0, 0.0
     for at in range(first, last):
         slot = peers[at, 0]
@@ -263,6 +262,20 @@ def step(
             grain = max(grain, tick_size(head, groups[group_of[slot]]) / prices[n])
             warm += 1 if states[slot].n >= ENOUGH else 0
             n += 1
+    return n, warm, grain
+
+
+@compiled_apart
+def step(
+    peers: Row, first: int, last: int, end_ns: int, states: Row, heads: Row, cold: Row, common: Row, params: Row,
+    masks: Row, group_of: Row, groups: Row, out: Row, m: int, record: int, offset: int, dirty: Row,
+) -> int:  # fmt: skip
+    """Compare the venues peers[first:last] of one name; returns the next free place in `out`."""
+    rows, slots = np.zeros(MOST_VENUES, np.int64), np.zeros(MOST_VENUES, np.int64)
+    prices, values, far = np.zeros(MOST_VENUES), np.zeros(MOST_VENUES), np.zeros(MOST_VENUES)
+    n, warm, grain = gather(
+        peers, first, last, end_ns, states, heads, common, masks, group_of, groups, rows, slots, prices
+    )
     if n < 2:
         return m
     shared = adjusted(states, slots, prices, n, values)
@@ -273,18 +286,19 @@ def step(
     for k in range(n):
         slot = slots[k]
         state, head, said = states[slot], heads[slot], NONE
-        opened = is_open(common, head)
-        if warm > 1 and state.n >= ENOUGH:
+        judged = warm > 1 and state.n >= ENOUGH
+        opened = judged and is_open(common, head)
+        if judged:
             limit = max(params.pct, percent(params.scales * max(state.spread, floor)))
             said = judge(state, params, far[k], limit, grain, end_ns, opened)
-            if said == FIRE and (owner < 0 or owner == k):
+            if said == FIRE and owner in (-1, k):
                 j = nearest(values, n, k, shared)
                 shift = state.level - states[slots[j]].level
                 peer = (prices[j], peers[rows[j], 2:])
                 explain(out.at[m], state, params, peer, prices[k], far[k], limit, n, shift)
         before = m
         out.at[m].direction = 0
-        if (said == FIRE and (owner < 0 or owner == k)) or opened:
+        if opened or (said == FIRE and owner in (-1, k)):
             left = far[k] + (state.level - state.usual) * (2.0 if n == 2 else 1.0)
             m = tell(out, m, said, left, common, head, cold[slot], prices[k], end_ns, (record, offset, slot, TIMER))
         if said == NONE:
