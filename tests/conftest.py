@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any  # redis types its commands for asynchronous clients as well
+from typing import Any, NoReturn  # redis types its commands for asynchronous clients as well
 
 import pytest
 from hypothesis import settings
@@ -106,9 +106,14 @@ def _run(request: pytest.FixtureRequest, name: str, start: Callable[[], Running]
     try:
         server = start()
     except ServerMissingError as missing:
-        if os.environ.get(REQUIRE):
-            raise
-        request.config.stash[_missing][name] = str(missing)
-        pytest.skip(f"{name} cannot be had: {missing}")
+        skip_without(request.config, name, missing)
     with server:
         yield server
+
+
+def skip_without(config: pytest.Config, name: str, missing: ServerMissingError) -> NoReturn:
+    """Skip what needs this server, and have the summary say so; raise where servers are required."""
+    if os.environ.get(REQUIRE):
+        raise missing
+    config.stash[_missing][name] = str(missing)
+    pytest.skip(f"{name} cannot be had: {missing}")
