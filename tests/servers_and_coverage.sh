@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The tests on real servers wait for most of their time, and those of the coverage only compute: side by side they take
-# as long as the longer. What the coverage says comes last.
+# as long as the longer. Then one tape through every kind of fault, in its short form: `make faults-short` has twenty
+# faults on one of five minutes. What the coverage says comes last.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 chosen="cluster and not faults and not combinations"
@@ -11,7 +12,9 @@ coverage=$!
 # What failed among processes that kill each other runs once more, alone; both runs are printed, and twice is a failure.
 pytest -m "$chosen" || pytest --last-failed --last-failed-no-failures none -m "$chosen"
 servers=$?
+FAULTS_COUNT=12 FAULTS_SECONDS=150 pytest -m faults tests/faults/test_combined.py
+faults=$?
 wait "$coverage"
 covered=$?
 cat "$said"
-exit $((servers || covered))
+exit $((servers || faults || covered))
