@@ -22,5 +22,8 @@ def compiled(function: F) -> F:
 
 
 def compiled_apart(function: F) -> F:
-    """The same for what few ticks come to: a function of its own, so that the common way stays short."""
-    return cast(F, njit(error_model="numpy")(function))
+    """The same for what few ticks come to: a function of its own, so that the common way stays short.
+
+    It has to be said: a function for which nothing is said is forced into its caller where the caller is into its own.
+    """
+    return cast(F, njit(error_model="numpy", forceinline=False)(function))
