@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tapewatch.model.errors import RetryableError
 from tapewatch.runtime.cluster.protocol.driver import ShardDriver
@@ -10,7 +10,7 @@ from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import Done, ShardId, Task
 from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing
-from tapewatch.stores.port import OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.port import OutboxEntry, ShardHead, StateRow, Told
 from tests.simulation.records import dead, make_detection
 from tests.simulation.world import Arrived, Faulty, Killed, Offsets, Producer, Store, World
 
@@ -65,7 +65,10 @@ class Worker(Process):
         """Judge a task; where it is kept, it will be delivered again."""
         task = self.world.queue[at] if keep else self.world.queue.pop(at)
         with contextlib.suppress(RetryableError):  # no retries: the bridge dispatches again
-            self._judge.run(task)
+            for found in self._judge.run(task).found:
+                self.world.told.append(
+                    Told(task.shard.name, task.incarnation, task.epoch, found.end, found.place, found.entries)
+                )
 
 
 class Queued:
@@ -138,6 +141,16 @@ class Owned:
         )
         limits = Limits(messages=world.rng.choice((1, 3, 8)))
         self.driver = make.driver(shard, ports, Timing(), limits)
+
+    def hear(self) -> None:
+        """What commits told: some of it is lost, and some comes twice, or late."""
+        rng, told = self.world.rng, self.world.told
+        for message in [m for m in told if m.shard == self.shard.name]:
+            if rng.random() < 0.7:
+                entries = message.entries if rng.random() < 0.8 else None
+                self.driver.heard(replace(message, entries=entries))
+            if rng.random() < 0.7:
+                told.remove(message)
 
     def relay_turn(self) -> None:
         """Collect, flush, settle: other processes act in between where the schedule calls the parts."""

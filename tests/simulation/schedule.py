@@ -75,7 +75,8 @@ class Schedule:
     def _anything(self) -> None:
         rng = self._rng
         action = rng.choices(
-            (self._step, self._relay, self._work, self._pass_time, self._grow, self._break), (30, 16, 20, 14, 6, 4)
+            (self._step, self._hear, self._relay, self._work, self._pass_time, self._grow, self._break),
+            (30, 10, 16, 20, 14, 6, 4),
         )[0]
         action()
 
@@ -83,6 +84,11 @@ class Schedule:
         bridge, owned = self._some_owned()
         if owned is not None:
             self._alive(bridge, lambda: owned.driver.step(self.world.now_s))
+
+    def _hear(self) -> None:
+        bridge, owned = self._some_owned()
+        if owned is not None:
+            self._alive(bridge, owned.hear)
 
     def _relay(self) -> None:
         bridge, owned = self._some_owned()

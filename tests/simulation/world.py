@@ -14,7 +14,7 @@ from tapewatch.runtime.cluster.protocol.flight import DEATHS
 from tapewatch.runtime.cluster.protocol.memory import MemoryAttempts, MemorySnapshots
 from tapewatch.runtime.cluster.protocol.ports import Mark, ShardId, Snapshot, Task
 from tapewatch.stores.memory import MemoryShardStore
-from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow, Told
 from tests.simulation.records import BEAT, POISON, SYMBOLS, Log, Truth
 
 
@@ -190,6 +190,7 @@ class World:
         self.attempts = Attempts()
         self.snapshots = Snapshots(self)
         self.queue: list[Task] = []
+        self.told: list[Told] = []
         self._issued: dict[tuple[str, str, int], object] = {}
         self._names = 0
 

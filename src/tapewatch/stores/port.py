@@ -71,6 +71,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a commit tells who listens, at the moment at which it takes effect: under which claim it was made, where the
+    shard stands now, and what it put into the outbox (None where that is too much to be told)."""
+
+    shard: str
+    incarnation: str
+    epoch: int
+    next: int
+    place: Place
+    entries: Sequence[OutboxEntry] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ShardHead:
     """Where a shard stands, without its rows."""
 

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tapewatch.model.errors import CommitRefusedError, GiveUpError, InputError, 
 from tapewatch.model.secret import Secret
 from tapewatch.model.ticks import Fate
 from tapewatch.runtime.cluster.servers import Running, redis
-from tapewatch.stores.port import Commit, OutboxEntry, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, Place, ShardHead, StateRow, Told
 from tapewatch.stores.redis import Moves, RedisShardStore, check_servers, connect, server_id
 
 pytestmark = pytest.mark.cluster
@@ -202,7 +203,27 @@ def test_a_commit_wakes_who_waits_for_that_shard(server: Running, store: RedisSh
     store.commit(_commit(watched, 0))
     store.commit(_commit(watched, 1))
     assert _moved(moves) == {"watched": 2}
-    assert moves.wait(0.05) == {}
+    assert moves.wait(0.05) == []
+    moves.close()
+
+
+def test_a_commit_tells_what_it_found_and_where_that_stands(server: Running, store: RedisShardStore) -> None:
+    head, _ = store.claim("s", "an inc", "rules")
+    moves = Moves(connect(Secret(server.address)), store)
+    moves.watch(["s"])
+    few = [OutboxEntry("alert", "é 1\n", b"\x00 7 \n"), OutboxEntry("signal", "", b"")]
+    many = [OutboxEntry("signal", "S", b"x")] * 101
+    large = [OutboxEntry("signal", "S", b"x" * 70_000)]
+    told: list[Told] = []
+    for at, found in enumerate((few, [], many, large)):
+        store.commit(replace(_commit(head, at), outbox=found))
+    while len(told) < 4:
+        told += moves.wait(1)
+    numbered = [replace(entry, seq=seq) for seq, entry in enumerate(few, 1)]
+    assert told[0] == Told("s", "an inc", head.epoch, 1, Place(last_seq=2, before=0), numbered)
+    assert told[1] == Told("s", "an inc", head.epoch, 2, Place(last_seq=2, before=2), [])
+    assert told[2] == Told("s", "an inc", head.epoch, 3, Place(last_seq=103, before=2), None)
+    assert told[3] == Told("s", "an inc", head.epoch, 4, Place(last_seq=104, before=103), None)
     moves.close()
 
 
@@ -233,7 +254,7 @@ def test_shards_of_a_cluster_lie_on_both_servers_and_each_wakes_its_bridge(redis
     give_up = time.monotonic() + 10
     while len(heard) < len(shards):
         assert time.monotonic() < give_up
-        heard |= moves.wait(0.2)
+        heard |= {told.shard: told.next for told in moves.wait(0.2)}
     assert heard == dict.fromkeys(shards, 1)
     check_servers(client)
     assert len(server_id(client).split(",")) == 2
@@ -257,5 +278,5 @@ def _moved(moves: Moves) -> dict[str, int]:
         more = moves.wait(0.2)
         if heard and not more:
             break
-        heard |= more
+        heard |= {told.shard: told.next for told in more}
     return heard

@@ -235,18 +235,17 @@ class Bridge:
     # --- news, and the clock of live feeds
 
     def _run_moves(self, stop: threading.Event) -> None:
-        """Wake shards as soon as a worker has committed. Without it, they look every 250 ms."""
+        """Tell shards and relays as soon as a worker has committed. Without it, they look every 250 ms."""
         moves = Moves(self._client, self.store)
         while not stop.is_set():
             try:
                 if self._watched.is_set():
                     self._watched.clear()
                     moves.watch([runner.name for runner in self.shards()])
-                for name, position in moves.wait(RELAY_EVERY_S).items():
+                for told in moves.wait(RELAY_EVERY_S):
                     for runner in self.shards():
-                        if runner.name == name:
-                            runner.moved(position)
-                            self._found.set()
+                        if runner.name == told.shard:
+                            runner.heard(told)
             except RetryableError as error:
                 _log.warning("commits are not heard of: %s", error)
                 stop.wait(1.0)

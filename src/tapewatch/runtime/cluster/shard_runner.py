@@ -10,6 +10,7 @@ from tapewatch.runtime.cluster.kafka_ports import KafkaLog
 from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Phase
+from tapewatch.stores.port import Told
 from tapewatch.tape.kafka import KafkaTape
 
 _log = logging.getLogger(__name__)
@@ -45,11 +46,13 @@ class ShardRunner:
         """Begin to work."""
         self._thread.start()
 
-    def moved(self, position: int) -> None:
-        """The state's server told that the shard's `next` moved."""
-        self.driver.moved(position)
-        self._news = True
+    def heard(self, told: Told) -> None:
+        """The state's server told of a commit."""
+        self.driver.heard(told)
         self._woken.set()
+        if self.relay.behind(told.next):
+            self._news = True
+            self._on_found()
 
     def take_news(self) -> bool:
         """Whether a commit was heard of since this was asked last: its entries are in the outbox."""

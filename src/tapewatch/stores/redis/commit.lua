@@ -11,6 +11,7 @@ for i, check in ipairs({'incarnation', 'fingerprint', 'epoch', 'start'}) do
 end
 
 -- All checks are done; from here on nothing can fail. Memory was looked at before the script began.
+local MOST, LARGEST = 100, 65536 -- of entries, and of their bytes, that are told to who listens
 local STEP = 4000 -- what unpack can put on Lua's stack is limited
 local function write(command, key, first, count)
   for from = first, first + count - 1, STEP do
@@ -32,5 +33,16 @@ at = write('HSET', KEYS[2], at, 2 * tonumber(ARGV[9]))
 local before = redis.call('LLEN', KEYS[3])
 write('RPUSH', KEYS[3], at, tonumber(ARGV[10]))
 redis.call('HSET', KEYS[1], 'next', ARGV[5])
-redis.call('PUBLISH', ARGV[6], ARGV[5])
-return {false, string.format('%.0f', tonumber(stored[5] or 0) + before + tonumber(ARGV[10])), before}
+local count = tonumber(ARGV[10])
+local newest = string.format('%.0f', tonumber(stored[5] or 0) + before + count)
+local told, size = {}, 0
+for i = at, at + math.min(count, MOST) - 1 do
+  size = size + #ARGV[i]
+  told[#told + 1] = #ARGV[i] .. ' ' .. ARGV[i]
+end
+if count > MOST or size > LARGEST then
+  count, told = -1, {}
+end
+local head = table.concat({ARGV[5], ARGV[3], newest, before, count, ARGV[1]}, ' ')
+redis.call('PUBLISH', ARGV[6], head .. '\n' .. table.concat(told))
+return {false, newest, before}

@@ -1,4 +1,4 @@
-"""Hears that a shard's `next` has moved, so that a bridge need not ask."""
+"""Hears of commits, so that a bridge need not ask."""
 
 import time
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from typing import Any
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
+from tapewatch.stores.port import Told
 from tapewatch.stores.redis.client import Client, answering
 from tapewatch.stores.redis.shard_state import RedisShardStore
 
@@ -33,12 +34,12 @@ class Moves:
         self._drop()
         self._listening()
 
-    def wait(self, timeout_s: float) -> dict[str, int]:
-        """Block until a watched shard moves, at most `timeout_s`; then all that have moved, with their `next`.
+    def wait(self, timeout_s: float) -> list[Told]:
+        """Block until a watched shard moves, at most `timeout_s`; then all that was told, in order.
 
-        Empty where none did. Raises RetryableError where the server does not answer; the next call connects again.
+        Empty where nothing was. Raises RetryableError where the server does not answer; the next call connects again.
         """
-        moved: dict[str, int] = {}
+        moved: list[Told] = []
         if not self._shards:
             time.sleep(timeout_s)
             return moved
@@ -64,7 +65,7 @@ class Moves:
             self._pubsub = pubsub
         return self._pubsub
 
-    def _hear(self, until: float, moved: dict[str, int]) -> None:
+    def _hear(self, until: float, moved: list[Told]) -> None:
         listening = self._listening()
         while True:
             left = 0.0 if moved else max(until - time.monotonic(), 0.0)
@@ -74,10 +75,10 @@ class Moves:
             elif moved or time.monotonic() >= until:
                 return
 
-    def _note(self, message: dict[str, Any], moved: dict[str, int]) -> None:
+    def _note(self, message: dict[str, Any], moved: list[Told]) -> None:
         shard = self._shards.get(message["channel"])
         if message["type"] == "message" and shard is not None:
-            moved[shard] = int(message["data"])  # the latest, which may be below: the shard may be a new one
+            moved.append(self._store.told(shard, message["data"]))
 
     def _drop(self) -> None:
         pubsub, self._pubsub = self._pubsub, None

@@ -6,7 +6,9 @@ A shard has three keys that share the hash tag `{shard}`, so that a Redis Cluste
     tapewatch:{shard}:rows     hash: a row's key to its bytes
     tapewatch:{shard}:outbox   list: undelivered entries, oldest first; the first one's seq is acked + 1
 
-Each commit publishes the new `next` on the channel `tapewatch:{shard}:next`.
+Each commit tells of itself on the channel `tapewatch:{shard}:next`: the new `next`, the epoch, the seq of the outbox's
+newest entry, how many stood there before, how many came (-1: too many to be told), the incarnation; after a line's end
+these entries, each behind its length and a blank.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ import msgspec
 
 from tapewatch.model.errors import CommitRefusedError, GiveUpError
 from tapewatch.model.ticks import Fate
-from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, Place, ShardHead, StateRow
+from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, Place, ShardHead, StateRow, Told
 from tapewatch.stores.redis.client import Client, answering
 from tapewatch.stores.redis.scripts import Script
 from tapewatch.stores.shard_checks import check_direction, check_rule_change
@@ -82,8 +84,7 @@ class RedisShardStore:
         acked, packed, refusal = self._drain(self._client, self._keys(shard, "head", "outbox"), [limit, *who])
         if refusal and owner:
             raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch, "start": owner.next})
-        entries = (_unpack(entry) for entry in packed)
-        return [OutboxEntry(e.kind, e.key, e.payload, seq) for seq, e in enumerate(entries, int(acked or 0) + 1)]
+        return _numbered(packed, int(acked or 0) + 1)
 
     def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
         """As the port says."""
@@ -109,6 +110,18 @@ class RedisShardStore:
         """Where a commit says that `next` has moved."""
         return self._keys(shard, "next")[0]
 
+    def told(self, shard: str, message: bytes) -> Told:
+        """What a commit told on the channel. GiveUpError where it was not one of this version."""
+        try:
+            line, _, rest = message.partition(b"\n")
+            position, epoch, newest, before, count, incarnation = line.split(b" ", 5)
+            place, first = Place(int(newest), int(before)), int(newest) - int(count) + 1
+            packed = None if int(count) < 0 else _cut(rest, int(count))
+        except ValueError as problem:
+            raise GiveUpError(f"what is told of shard {shard} is not of this version: {problem}") from problem
+        entries = None if packed is None else _numbered(packed, first)
+        return Told(shard, incarnation.decode(), int(epoch), int(position), place, entries)
+
     def _write(self, commit: Commit, fingerprint: str) -> Place:
         check_direction(commit)
         args: list[str | bytes | int] = [commit.incarnation, commit.fingerprint, commit.epoch, commit.start, commit.end]
@@ -129,6 +142,21 @@ class RedisShardStore:
 
 
 _CHECKS = ("incarnation", "fingerprint", "epoch", "start")
+
+
+def _numbered(packed: Sequence[bytes], first: int) -> list[OutboxEntry]:
+    entries = (_unpack(entry) for entry in packed)
+    return [OutboxEntry(e.kind, e.key, e.payload, seq) for seq, e in enumerate(entries, first)]
+
+
+def _cut(rest: bytes, count: int) -> list[bytes]:
+    """The entries in a message of a commit."""
+    found, at = [], 0
+    for _ in range(count):
+        begin = rest.index(b" ", at) + 1
+        at = begin + int(rest[at : begin - 1])
+        found.append(rest[begin:at])
+    return found
 
 
 def _refused(refusal: list[Any], expected: dict[str, Any]) -> CommitRefusedError:

@@ -8,9 +8,9 @@ from tapewatch.runtime.cluster.protocol.claiming import Claiming
 from tapewatch.runtime.cluster.protocol.cutting import below, onward
 from tapewatch.runtime.cluster.protocol.flight import Flight, Suspicion
 from tapewatch.runtime.cluster.protocol.holding import Holding
-from tapewatch.runtime.cluster.protocol.ports import Done, Mark, ShardId, Task
+from tapewatch.runtime.cluster.protocol.ports import Done, Found, Mark, ShardId, Task
 from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing, Wait
-from tapewatch.stores.port import ShardHead
+from tapewatch.stores.port import ShardHead, Told
 from tapewatch.tape.kafka_errors import OffsetGoneError
 from tapewatch.tape.port import RawBatch
 
@@ -18,7 +18,7 @@ from tapewatch.tape.port import RawBatch
 class ShardDriver:
     """Drive it with `step(now_s)`, as soon as its answer says or a message has come. One thread at a time.
 
-    Messages: `moved(next)` (the store told that `next` moved: a hint, may be lost, doubled, late or wrong),
+    Messages: `heard(told)` (the store told of a commit: may be lost, doubled or late; on any thread),
     `server_changed()`, `finish()` (begin nothing more: `idle` tells when nothing is in flight). The relay handed in is
     driven by the caller, on any thread: its `drained` is read here. Nothing else is shared.
 
@@ -43,6 +43,7 @@ class ShardDriver:
         self.trouble = ""  # why the last step did not go through, empty where it did
         self._uncertain = False  # whether the last batch was dispatched, or committed, is not known
         self._flight: Flight | None = None
+        self._heard: Told | None = None
         self._suspicion = Suspicion(noted=True)
         self._finishing = False
         self._commit_at = self._snapshot_at = self._poll_at = self._lost_until = 0.0
@@ -77,10 +78,14 @@ class ShardDriver:
         """How many messages are being judged."""
         return len(self._flight.raw) if self._flight else 0
 
-    def moved(self, position: int) -> None:
-        """Look at the state now."""
-        if self._flight is not None and position != self._flight.raw.start:
+    def heard(self, told: Told) -> None:
+        """An executor has committed. What it found goes to the relay; of another claim than ours nothing is taken."""
+        if not self._ours(told):
             self._poll_at = 0.0
+            return
+        if told.entries is not None:
+            self._ports.relay.offer(Found(told.next, told.entries, told.place))
+        self._heard = told
 
     def server_changed(self) -> None:
         """The server of the state is, or may be, another one than at the claim."""
@@ -226,6 +231,10 @@ class ShardDriver:
         """A batch is in flight: look whether it is done, and dispatch again what nobody does."""
         flight = self._flight
         assert flight is not None
+        told = self._heard
+        if told is not None and flight.raw.start < told.next <= flight.raw.end and self._ours(told):
+            self._reach(told.next, now_s)
+            return Wait(now_s)
         if now_s >= self._poll_at:
             self._look(now_s)
             self._poll_at = now_s + self._timing.poll_s
@@ -252,15 +261,22 @@ class ShardDriver:
             if getattr(stored, reason) != getattr(head, reason):
                 self._refused(reason, now_s)
                 return
+        if stored.next != head.next:
+            self._reach(stored.next, now_s)
+
+    def _ours(self, told: Told) -> bool:
+        head = self.head
+        return head is not None and (told.incarnation, told.epoch) == (head.incarnation, head.epoch)
+
+    def _reach(self, position: int, now_s: float) -> None:
+        """The state stands there: what was in flight is committed, or a part of it."""
         flight = self._flight
-        if stored.next == head.next:
-            return
-        if flight is None or not flight.raw.start < stored.next < flight.raw.end:
+        if flight is None or not flight.raw.start < position < flight.raw.end:
             self._flight = None
         else:  # a part of it: judged by halves
             wait_s = self._timing.redispatch_s
-            self._flight = Flight(onward(flight.raw, stored.next), wait_s, now_s + wait_s)
-        self._advance(stored.next)  # last: it may fail half-way, and what is in flight must not outlive it
+            self._flight = Flight(onward(flight.raw, position), wait_s, now_s + wait_s)
+        self._advance(position)  # last: it may fail half-way, and what is in flight must not outlive it
 
     # --- losing it
 

@@ -36,16 +36,17 @@ class _Batch:
 class Relay:
     """In the owning bridge. One turn is: `collect`, the publisher's `flush`, `settle`; where flush raises, `give_up`.
 
-    Who commits in this process offers what it found (`offer`), and it is handed over at once if it is what the outbox
-    goes on with. Everything else is read from the outbox by `collect`. After a claim, `published` is asked what of the
-    outbox is on the topics already: the owner before may have died between the acknowledgement and the delete.
+    What commits tell, in this process or through the store, is offered (`offer`), and handed over at once if it is what
+    the outbox goes on with. Everything else is read from the outbox by `collect`. After a claim, `published` is asked
+    what of the outbox is on the topics already: the owner before may have died between the acknowledgement and the
+    delete.
 
     What a turn did not settle is collected again: it is published again, with the same ids and values. `drained` is the
     position below which everything that was found is published and deleted; it is what the committed offset waits for.
     `fenced`: the store refused us since this was last set to False, and the owner should look why: it may have nothing
     to commit itself, and would never hear of it.
 
-    `own` and `offer` belong to the thread of the shard, a turn to one other thread. `counts`: published (entries),
+    `own` belongs to the thread of the shard, a turn to one other thread, `offer` to any. `counts`: published (entries),
     offered (those of them that were not read from the outbox), on_topic (those left out because they were there
     already), fenced (turns that the store refused).
     """
@@ -73,13 +74,15 @@ class Relay:
         return self._handed.position < position
 
     def offer(self, found: Found) -> None:
-        """What this process has just committed under the claim: handed over if it is what comes next. No round trip."""
+        """What was just committed under the claim, here or by an executor: handed over if it is what comes next. No
+        round trip; an offer may be lost, late or doubled."""
         if self._handed.asks:  # before the lock: it is held while somebody asks
             return
         with self._lock:
             handed, place, count = self._handed, found.place, len(found.entries)
             follows = place.before == 0 or place.last_seq - count == handed.seq
-            if handed.asks or not follows or place.before + count > self._limit:
+            told_before = count > 0 and place.last_seq <= handed.seq
+            if handed.asks or told_before or not follows or place.before + count > self._limit:
                 return
             if count:
                 try:
@@ -90,7 +93,7 @@ class Relay:
                 handed.seq = place.last_seq
                 handed.count += count
                 self.counts["offered"] += count
-            handed.position = found.end
+            handed.position = max(handed.position, found.end)
             self._note_drained(-1)
 
     def collect(self, next_known: int, *, look: bool = True) -> bool:
