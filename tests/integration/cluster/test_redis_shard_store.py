@@ -224,6 +224,8 @@ def test_a_commit_tells_what_it_found_and_where_that_stands(server: Running, sto
     assert told[1] == Told("s", "an inc", head.epoch, 2, Place(last_seq=2, before=2), [])
     assert told[2] == Told("s", "an inc", head.epoch, 3, Place(last_seq=103, before=2), None)
     assert told[3] == Told("s", "an inc", head.epoch, 4, Place(last_seq=104, before=103), None)
+    Redis.from_url(server.address).publish(store.channel("s"), "5")
+    assert moves.wait(1) == [Told("s", "", 0, 0, Place(0, 0), None)], "of another version: that something moved"
     moves.close()
 
 

@@ -111,15 +111,15 @@ class RedisShardStore:
         return self._keys(shard, "next")[0]
 
     def told(self, shard: str, message: bytes) -> Told:
-        """What a commit told on the channel. GiveUpError where it was not one of this version."""
+        """What a commit told on the channel; where another version told it, only that something moved."""
         try:
             line, _, rest = message.partition(b"\n")
             position, epoch, newest, before, count, incarnation = line.split(b" ", 5)
             place, first = Place(int(newest), int(before)), int(newest) - int(count) + 1
             packed = None if int(count) < 0 else _cut(rest, int(count))
-        except ValueError as problem:
-            raise GiveUpError(f"what is told of shard {shard} is not of this version: {problem}") from problem
-        entries = None if packed is None else _numbered(packed, first)
+            entries = None if packed is None else _numbered(packed, first)
+        except (ValueError, msgspec.MsgspecError):
+            return Told(shard, "", 0, 0, Place(0, 0), None)
         return Told(shard, incarnation.decode(), int(epoch), int(position), place, entries)
 
     def _write(self, commit: Commit, fingerprint: str) -> Place:

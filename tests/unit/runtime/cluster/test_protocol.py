@@ -1,6 +1,7 @@
 """The protocol over stores in memory: what was promised holds whatever is lost, doubled or started anew."""
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import msgspec
@@ -16,7 +17,7 @@ from tapewatch.runtime.cluster.protocol.memory import MemorySnapshots
 from tapewatch.runtime.cluster.protocol.ports import Detection, Judged, ShardId, Snapshot
 from tapewatch.runtime.cluster.protocol.terms import Phase
 from tapewatch.runtime.config.settings import RulesSettings
-from tapewatch.stores.port import AlertQuery, Commit, StateRow
+from tapewatch.stores.port import AlertQuery, Commit, StateRow, Told
 from tapewatch.tape.port import RawBatch
 from tests.unit.runtime.cluster.protocol_support import SHARD, Inline, Queued, World, process
 from tests.unit.runtime.pipeline_support import claimed, engine, memory, tape
@@ -74,6 +75,38 @@ def test_tasks_that_are_lost_doubled_or_late_change_nothing() -> None:
     assert sum(fates(world).values()) == tape().end
     assert sum(worker.refused["start"] for worker in workers) > 0
     assert one.driver.counts["redispatched"] > 0
+
+
+def test_what_a_commit_tells_is_published_and_goes_on_without_a_look_at_the_state() -> None:
+    world, queue = World(), Queued()
+    one, worker = process(world, queue, limit=50), world.judge()
+    while not queue.tasks:
+        one.turn()
+    while queue.tasks:
+        task = queue.tasks.pop()
+        for found in worker.run(task).found:
+            told = Told(SHARD.name, task.incarnation, task.epoch, found.end, found.place, found.entries)
+            one.driver.heard(replace(told, epoch=0, next=found.end + 7))  # of another claim: nothing is taken from it
+            one.driver.heard(told)
+        looks = count(world.store, "load")
+        one.driver.step(one.now_s)  # takes what was told
+        one.driver.step(one.now_s)  # dispatches what comes next
+        assert not looks
+    assert one.driver.next == tape().end
+    assert world.topics.found() == expected()
+
+
+def count(target: object, name: str) -> list[object]:
+    """A list that grows with each call of a method."""
+    calls: list[object] = []
+    method = getattr(target, name)
+
+    def counted(*args: object) -> object:
+        calls.append(args)
+        return method(*args)
+
+    setattr(target, name, counted)
+    return calls
 
 
 def test_the_offset_waits_for_what_was_found_to_be_published() -> None:
