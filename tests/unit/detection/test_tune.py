@@ -3,6 +3,7 @@
 import pytest
 
 from tapewatch.alerts.labels import Label
+from tapewatch.detection.backtest.run import run
 from tapewatch.detection.rules import compile_rules
 from tapewatch.detection.tuning import calibrate
 from tapewatch.detection.tuning.bars import unlabelled
@@ -102,6 +103,17 @@ def test_the_curve_of_every_tunable_rule_is_told(tuned: Tuned) -> None:
         assert tuple(p.factor for p in row.curve) == FACTORS
         assert row.curve[0].incidents >= row.curve[-1].incidents
         assert row.factor in FACTORS and row.chosen().factor == row.factor
+
+
+def test_what_the_proposal_tells_is_what_its_rules_tell_together() -> None:
+    config = SimulatorConfig(seed=22, stocks=3, crypto=2, days=4)
+    both = [batch.ticks for batch in market(config).batches(0)]
+    rules = compile_rules("one", tuple(r.rule for r in RULES.rules if r.name == "swift_move_5m"))
+    found = tune(Task(rules, load_calibration(None), "mine", 0.6, labels(config), holdout=0.0), both)
+    assert len(found.rules.rules) == 2  # the groups took different thresholds
+    told = run(both, found.rules, found.calibration)
+    assert found.tuning.after.seen.incidents == len(told.price())
+    assert found.tuning.after.seen_recall != found.tuning.before.seen_recall
 
 
 def test_variants_share_the_kernel_and_keep_what_cannot_be_tuned() -> None:

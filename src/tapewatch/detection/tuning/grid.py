@@ -1,5 +1,7 @@
 """Rule sets of the same detectors at other thresholds: one kernel serves all of them."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tapewatch.detection.rules import CompiledRule, Rule, RuleSet, compile_rules
@@ -26,3 +28,9 @@ def scaled(rule: CompiledRule, factor: float) -> Rule:
 def variant(rules: RuleSet, factor: float) -> RuleSet:
     """Every tunable rule at this factor."""
     return compile_rules(rules.name, tuple(scaled(r, factor) for r in rules.rules), rules.judge_late)
+
+
+def chosen_variant(rules: RuleSet, at: Mapping[str, int]) -> RuleSet:
+    """The rules named in `at` at those factors (positions in `FACTORS`), the others as they are."""
+    made = tuple(scaled(r, FACTORS[at.get(r.name, BASE)]) for r in rules.rules)
+    return compile_rules(rules.name, made, rules.judge_late)
