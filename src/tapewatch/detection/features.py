@@ -117,13 +117,12 @@ def swell(before: float, times: float) -> float:
 
 
 @compiled
-def busy(head: Row, tick: Row, times: float) -> bool:
-    """At least `times` the normal volume over the newest bars; True where volume is unknown, or outside of the hours in
-    which it tells."""
+def volume_now(head: Row, tick: Row) -> float:
+    """Volume of the newest bars, this one among them, in times of the normal; infinite where volume is unknown, or
+    outside of the hours in which it tells."""
     if not tick.known or tick.phase not in (2, 4) or not tick.normal_volume > 0.0:
-        return True
-    enough: bool = not swell(head.swell, tick.volume / tick.normal_volume) < times
-    return enough
+        return math.inf
+    return float(swell(head.swell, tick.volume / tick.normal_volume))
 
 
 @compiled
@@ -134,7 +133,7 @@ def take_volume(head: Row, group: Row, season: int, volume: float) -> None:
     if phase in (2, 4) and head.volume_n > 0:
         head.swell = swell(head.swell, volume / (head.volume * group.volume[phase][season]))
     if not volume > 0.0:
-        head.zeros[phase] += 1
+        head.zeros[phase] = min(head.zeros[phase] + 1, UNKNOWN_AFTER)
         return
     head.zeros[phase] = 0
     if phase not in (2, 4):

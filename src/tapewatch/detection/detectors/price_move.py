@@ -8,7 +8,7 @@ from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
-from tapewatch.detection.features import busy, close_before
+from tapewatch.detection.features import close_before, volume_now
 from tapewatch.detection.stats.scale import FIXED, OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
@@ -103,7 +103,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     opens = max(params.pct * grown, params.min_scales * usual)
     if size < opens:
         return HALF if size >= 0.5 * opens else NONE
-    if not busy(head, tick, params.min_volume):
+    if volume_now(head, tick) < params.min_volume:
         return HALF
     if abs(tick.close - before) < params.min_ticks * tick.step:
         return NONE
