@@ -97,7 +97,7 @@ def test_it_says_its_source_its_cost_and_what_it_cannot_see(name: str) -> None:
 def test_its_layouts_are_fixed_and_its_parameters_are_checked(name: str) -> None:
     detector = registry.detector_named(name)
     assert detector.state.itemsize > 0
-    assert {np.dtype(t) for t in _leaves(detector.state)} <= {np.dtype("i8"), np.dtype("f8")}
+    assert {np.dtype(t) for t in _leaves(detector.state)} <= {np.dtype("i4"), np.dtype("i8"), np.dtype("f8")}
     assert set(detector.pack(detector.params())) == set(detector.record.names or ())
     assert ("deadline_ns" in (detector.state.names or ())) == (detector.due is not None)
     assert "provisional" not in (detector.state.names or ()) or detector.chunks

@@ -14,7 +14,7 @@ from tapewatch.alerts.rows import COMMON, EPISODE, INCIDENTS
 if TYPE_CHECKING:
     from tapewatch.detection.detectors.base import Detector
 
-LAYOUT = 2
+LAYOUT = 3
 PHASES = 5
 RECENT = 16
 RECENT_GRID_NS = 20_000_000_000
@@ -81,9 +81,8 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("k", "i8"),  # earlier accepted ticks of the same stamp
             ("deadline_ns", "i8"),  # earliest timer
             ("open_mask", "i8"),  # bit 2 * rule + (1 for drop): an episode is open
-            ("is_bar", "i4"),
-            ("holes", "i4"),
-            ("phase", "i8"),
+            ("phase", "i4"),
+            ("volume_n", "i4"),
             ("phase_from_ns", "i8"),
             ("phase_until_ns", "i8"),
             ("session_end_ns", "i8"),
@@ -93,15 +92,16 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("close_ns", "i8"),
             ("step", "f8"),  # smallest price step of this thousand ticks, and of the one before
             ("step_before", "f8"),
-            ("phase_n", "i4", (PHASES + 1,)),
-            ("zeros", "i4", (PHASES + 1,)),  # consecutive bars of the phase without volume
+            ("holes", "i4"),
+            ("phase_n", "i4", (PHASES,)),
+            ("zeros", "i1", (PHASES,)),  # consecutive bars of the phase without volume, as far as `UNKNOWN_AFTER`
+            ("is_bar", "i1"),
+            ("held_kind", "i1"),  # why the first of those in quarantine is held, a verdict code
+            ("held_n", "i1"),  # how many are held
             ("scale", SCALE, (PHASES,)),
             ("volume", "f8"),  # exponentially weighted seasonally adjusted volume
             ("volume_dev", "f8"),  # the same of its absolute log deviation
-            ("volume_n", "i8"),
             ("swell", "f8"),  # volume of the newest bars in times of the normal
-            ("held_kind", "i8"),  # why the first of them is held, a verdict code
-            ("held_n", "i8"),  # how many are held
             ("chunk", CHUNK),
             ("recent_n", "i8"),
             ("recent_ns", "i8", (RECENT,)),

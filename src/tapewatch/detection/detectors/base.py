@@ -61,7 +61,7 @@ class Detector:
     name: str
     version: int
     params: type[Params]
-    state: np.dtype[Any]  # fixed layout of int64 and float64, at least one field
+    state: np.dtype[Any]  # fixed layout of int64 and float64 (counts within a window: int32), at least one field
     record: np.dtype[Any]  # compiled parameters
     pack: Callable[[Any], Mapping[str, float | int]]  # Params -> fields of `record`
     step: Callable[..., int]

@@ -29,7 +29,7 @@ class FeedDisorder(Params, frozen=True, forbid_unknown_fields=True):
 
 
 STATE = np.dtype(
-    [("from_ns", "i8"), ("accepted", "i8"), ("late", "i8"), ("repeated", "i8"), ("corrected", "i8"), ("told", "i8")]
+    [("from_ns", "i8"), ("accepted", "i8"), ("late", "i4"), ("repeated", "i4"), ("corrected", "i4"), ("told", "i4")]
 )
 RECORD = np.dtype([("least", "i8"), ("share", "f8"), ("window_ns", "i8")])
 

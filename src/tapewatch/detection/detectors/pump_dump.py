@@ -42,8 +42,8 @@ STATE = np.dtype(
     [
         ("end_ns", "i8", (WINDOW,)),
         ("close", "f8", (WINDOW,)),
-        ("buys", "f8", (WINDOW,)),
-        ("rushes", "f8", (WINDOW,)),
+        ("buys", "i4", (WINDOW,)),
+        ("rushes", "i4", (WINDOW,)),
         ("before", "f8"),  # close of the newest chunk that left the window
         ("before_ns", "i8"),
         ("begun_ns", "i8"),
