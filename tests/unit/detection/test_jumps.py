@@ -81,7 +81,7 @@ def test_what_is_no_flash_crash(closes: list[float], volume: float) -> None:
 )
 def test_a_larger_crash_needs_less_volume(low: float, volume: float, fires: bool) -> None:
     closes = [100.0 + (low - 100.0) * share for share in (0.5, 1.0, 0.8, 0.6, 0.3, 0.1)]
-    rules = {"flash_crash": {"params": {"pct": 0.1}}}
+    rules: dict[str, dict[str, object]] = {"flash_crash": {"params": {"pct": 0.1}}}
     assert bool(course(rules, closes, [volume] * 6).of("flash_crash")) == fires
 
 
