@@ -82,4 +82,4 @@ def test_a_paused_bridge_is_fenced_and_joins_again(make_cluster: Callable[[int],
     assert published(cluster) == expected
     assert fates(cluster) == sum(records(cluster))
     text = (tmp_path / "first").read_text()
-    assert "fenced" in text
+    assert "fenced" in text or "lost" in text  # by the state or by its group: it meets one of them first
