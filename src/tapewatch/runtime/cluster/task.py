@@ -2,11 +2,16 @@
 
 import gc
 import logging
+import os
+import signal
+import threading
 import time
+from contextlib import suppress
 from functools import lru_cache
 
+from billiard import active_children  # type: ignore[import-untyped]  # it has no types
 from celery import shared_task
-from celery.signals import worker_init, worker_process_init
+from celery.signals import worker_init, worker_process_init, worker_shutting_down
 
 from tapewatch.model.errors import InputError, RetryableError, TapewatchError
 from tapewatch.runtime.cluster.celery_app import DETECT_TASK, worker_settings
@@ -17,6 +22,8 @@ from tapewatch.runtime.cluster.protocol.ports import Task
 from tapewatch.runtime.tracing import traced, traceparent
 
 _log = logging.getLogger(__name__)
+GRACE_S = 8.0
+"""How long after SIGTERM the processes of a worker may take: longer than any batch, shorter than supervisors wait."""
 
 
 @lru_cache(maxsize=1)
@@ -37,6 +44,22 @@ def _warm(**_: object) -> None:
     """Before the process takes its first task: no task shall wait for a compiler."""
     _judging()
     gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _end_in_time(**_: object) -> None:
+    """Celery hands a large task to a process in parts. Told to stop between two of them, it waits for the process, and
+    the process for the rest."""
+    threading.Thread(target=end_children, args=(GRACE_S,), daemon=True).start()
+
+
+def end_children(grace_s: float) -> None:
+    """Kill what processes this one has after so long. A batch that one of them had is dispatched again."""
+    time.sleep(grace_s)
+    for child in active_children():
+        _log.warning("process %d did not end within %g s, and is killed", child.pid, grace_s)
+        with suppress(ProcessLookupError):  # it has ended by now
+            os.kill(child.pid, signal.SIGKILL)
 
 
 @shared_task(name=DETECT_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
