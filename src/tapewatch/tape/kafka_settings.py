@@ -35,6 +35,7 @@ class KafkaSettings:
     client_id: str = "tapewatch"
     timeout_s: float = 10.0  # for what is asked of a broker
     delivery_s: float = 30.0  # for a message to be acknowledged, its repeats included
+    read_ahead: int = 10_000  # messages of a partition, which cost 1 kB each for as long as nobody takes them
 
     def __post_init__(self) -> None:
         if not self.bootstrap.strip():
@@ -79,8 +80,7 @@ class KafkaSettings:
             "fetch.error.backoff.ms": 100,
             "fetch.queue.backoff.ms": 5,  # the default of 1 s throttles a fast reader to bursts
             "fetch.max.bytes": 64 << 20,
-            # What the client reads ahead costs it 1 kB a message for as long as nobody takes it; more is no faster.
-            "queued.min.messages": 10_000,
+            "queued.min.messages": self.read_ahead,
             "queued.max.messages.kbytes": 64 << 10,
         }
 

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from celery import Celery
 
@@ -37,6 +38,9 @@ SETTLE_S = 0.05
 """How often what was handed over is acknowledged and deleted, all at once."""
 POLL_S = 0.05
 RETRY_S = 0.5
+INLINE_AHEAD = 60_000
+"""Messages of a partition that are read ahead where the bridge judges itself. With many symbols, a batch costs by the
+rows that it changes: what is read ahead is the batch. Where workers may stop, it would be memory."""
 BEAT_NS, BEAT_BEHIND_NS = 1_000_000_000, 2_000_000_000
 _MOST_QUEUED_A_SHARD = 4
 
@@ -177,7 +181,8 @@ class Bridge:
         assert self._member is not None
         bridge = self._settings.bridge
         self._layout.check(topic)
-        tape = KafkaTape(self._kafka, topic, partition, group=bridge.group)
+        kafka = replace(self._kafka, read_ahead=INLINE_AHEAD) if self._app is None else self._kafka
+        tape = KafkaTape(kafka, topic, partition, group=bridge.group)
         shard = ShardId(topic, tape.identity.rpartition("/")[0], partition)
         limits = Limits(bridge.batch_ticks)
         log = KafkaLog(tape, limits.messages, limits.bytes)
