@@ -325,7 +325,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         at = uintp(i)  # an unsigned index is not checked for being negative
         event_ns = ts[at]
         if kind[at] == 2:
-            if event_ns > clock[0]:
+            if event_ns > clock[0] and clock[10] == 0:  # else the timers of this heartbeat are done
                 first = clock[1]
                 earliest = NEVER_NS
                 for slot in range(first, clock[2]):

@@ -24,9 +24,13 @@ class KafkaPublisher:
     must not see a repeat tells it by the event's id. `failed` counts the messages that were not acknowledged.
     """
 
-    def __init__(self, settings: KafkaSettings, linger_ms: float = 5.0) -> None:
-        """`linger_ms` is how long a message waits for others: 0 for the least latency, 20 for the highest rate."""
-        self._settings, self._linger_ms = settings, linger_ms
+    def __init__(self, settings: KafkaSettings, linger_ms: float = 5.0, *, together: bool = False) -> None:
+        """`linger_ms` is how long a message waits for others: 0 for the least latency, 20 for the highest rate.
+
+        `together`: no message is given up alone, only by a flush that waited in vain, and then with all others. Else
+        one could expire while a later one of the same key still arrives.
+        """
+        self._settings, self._linger_ms, self._together = settings, linger_ms, together
         self._lock = threading.Lock()
         self._errors: list[KafkaError] = []
         self.failed = 0
@@ -41,8 +45,11 @@ class KafkaPublisher:
         partition: int = ANY_PARTITION,
     ) -> None:
         """Write the messages in order and wait until each is acknowledged by all replicas in sync."""
+        failed = self.failed
         self.send(topic, keys, values, headers, partition)
         self.flush()
+        if self.failed != failed:  # told already, but to another thread
+            raise RetryableError(f"{self.failed - failed} messages were not written")
 
     def send(
         self,
@@ -96,7 +103,8 @@ class KafkaPublisher:
         self.flush()
 
     def _make(self) -> Producer:
-        return Producer(self._settings.producer(self._linger_ms) | {"on_delivery": self._note})
+        expiry = {"delivery.timeout.ms": 0} if self._together else {}
+        return Producer(self._settings.producer(self._linger_ms) | expiry | {"on_delivery": self._note})
 
     def _note(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:

@@ -1,5 +1,6 @@
 """What a relay finds out about the topics when it takes over, on a real broker."""
 
+import threading
 import time
 import uuid
 
@@ -75,3 +76,25 @@ def test_nothing_is_read_where_nothing_came_since_the_entries_were_found(setting
     looks = OnTopics(settings)
     assert not looks.among(SHARD, [OutboxEntry("alert", "TSLA", msgspec.json.encode(alert), 1)])
     assert looks.counts["read"] == 0
+
+
+def test_a_look_ends_although_others_go_on_to_write(settings: KafkaSettings) -> None:
+    """The end of a partition is told again each time that more of it was read."""
+    publish(settings, alerts(3_000))
+    over = threading.Event()
+
+    def write() -> None:
+        publisher = KafkaPublisher(settings, linger_ms=0)
+        while not over.wait(0.002):
+            for partition in range(2):
+                publisher.send("anomaly_alerts", [b"TSLA"], [b"{}"], partition=partition)
+        publisher.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(10):
+            assert not OnTopics(settings).among(SHARD, alerts(1))
+    finally:
+        over.set()
+        writer.join()

@@ -14,7 +14,7 @@ from tapewatch.detection.rules import Rule, compile_rule, rule_set
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
-from tapewatch.model.times import MINUTE_NS, SECOND_NS, parse_rfc3339
+from tapewatch.model.times import MINUTE_NS, SECOND_NS, format_rfc3339, parse_rfc3339
 from tests.unit.detection.support import BTC, TSLA, Run, Tick, bars, beat, calm, changes, run, trade, watching
 
 START_NS = parse_rfc3339("2025-02-03T00:00:00Z")
@@ -172,6 +172,12 @@ def test_a_venue_that_is_too_new_to_compare_with_ends_no_episode_either() -> Non
         {BTC: lambda i: 1.0 if i < left else None, KRAKEN: away(1.03), OKX: lambda i: 1.0 if i >= left else None}
     )
     assert changes(judged(ticks).of(RULE)) == [("fired", None)]
+
+
+def test_an_episode_that_is_open_when_the_rule_s_time_is_over_calms_and_resolves() -> None:
+    until = format_rfc3339(START_NS + (WARM + 20) * MINUTE_NS)
+    found = judged(tape({BTC: near, KRAKEN: away(1.03)}, minutes=200), enabled_until=until).of(RULE)
+    assert [change for change, _ in changes(found)] == ["fired", "recovering", "resolved"]
 
 
 def test_the_money_of_the_instruments_file_tells_names_apart() -> None:

@@ -90,10 +90,8 @@ def percent(distance: float) -> float:
 
 @compiled
 def takes_part(common: Row, head: Row, end_ns: int) -> bool:
-    """Has it a close of the minute, none that waits in quarantine, and is the rule active there and then?"""
+    """Has it a close of the minute, none that waits in quarantine, and is it in a phase of the rule?"""
     if head.recent_n == 0 or head.held_n > 0 or (common.phases >> head.phase) & 1 == 0:
-        return False
-    if end_ns < common.from_ns or end_ns >= common.until_ns:
         return False
     at_ns = head.recent_ns[close_before(head, end_ns)]
     fresh: bool = end_ns - MINUTE_NS < at_ns <= end_ns
@@ -246,6 +244,23 @@ def tell(
 
 
 @compiled_apart
+def let_go(
+    peers: Row, first: int, last: int, end_ns: int, heads: Row, cold: Row, common: Row, out: Row, m: int, record: int,
+    offset: int, dirty: Row,
+) -> int:  # fmt: skip
+    """Outside of its time the rule says nothing, and what is open calms down."""
+    for at in range(first, last):
+        slot = peers[at, 0]
+        head = heads[slot]
+        if is_open(common, head):
+            price = head.recent_close[close_before(head, end_ns)]
+            out.at[m].direction = 0
+            m = tell(out, m, NONE, 0.0, common, head, cold[slot], price, end_ns, (record, offset, slot, TIMER))
+            dirty[slot] |= 3
+    return m
+
+
+@compiled_apart
 def gather(
     peers: Row, first: int, last: int, end_ns: int, states: Row, heads: Row, common: Row, masks: Row, group_of: Row,
     groups: Row, rows: Row, slots: Row, prices: Row,
@@ -271,6 +286,8 @@ def step(
     masks: Row, group_of: Row, groups: Row, out: Row, m: int, record: int, offset: int, dirty: Row,
 ) -> int:  # fmt: skip
     """Compare the venues peers[first:last] of one name; returns the next free place in `out`."""
+    if end_ns < common.from_ns or end_ns >= common.until_ns:
+        return let_go(peers, first, last, end_ns, heads, cold, common, out, m, record, offset, dirty)
     rows, slots = np.zeros(MOST_VENUES, np.int64), np.zeros(MOST_VENUES, np.int64)
     prices, values, far = np.zeros(MOST_VENUES), np.zeros(MOST_VENUES), np.zeros(MOST_VENUES)
     n, warm, grain = gather(

@@ -71,7 +71,7 @@ class Bridge:
         self._app: Celery | None = None if inline else make_app(settings)
         self._layout = Layout(self._kafka, settings.kafka, self._client, settings.state.prefix)
         self._layout.make()
-        self._publisher = KafkaPublisher(self._kafka, linger_ms=0)
+        self._publisher = KafkaPublisher(self._kafka, linger_ms=0, together=True)
         self._outbox = KafkaOutbox(self._publisher, settings.bridge.source)
         self.published = OnTopics(self._kafka)
         self._snapshots = KafkaPublisher(self._kafka, linger_ms=5)

@@ -12,13 +12,15 @@ from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.model.times import parse_rfc3339
 from tapewatch.runtime.cluster.kafka_ports import TOPICS
 from tapewatch.runtime.cluster.protocol.ports import ShardId
-from tapewatch.stores.port import OutboxEntry
+from tapewatch.stores.port import OutboxEntry, OutboxKind
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_events import event_id
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
 MOST = 50_000
+_NOT_BY_ID: frozenset[OutboxKind] = frozenset({"market"})
+"""Two of them may have one id, the first of a new source and what came before it: they are published again instead."""
 SKEW_MS = 10_000
 """How far the clock of who stamped the entries may be ahead of the brokers'."""
 
@@ -44,13 +46,18 @@ class OnTopics:
         self.counts: Counter[str] = Counter()
 
     def among(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> Collection[int]:
-        wanted = {(TOPICS[e.kind], _id(e)): e.seq for e in entries}
+        wanted = {(TOPICS[e.kind], _id(e)): e.seq for e in entries if e.kind not in _NOT_BY_ID}
         self.counts["asked"] += 1
         consumer = Consumer(self._settings.reader() | {"group.id": "tapewatch-reader"})
         try:
             with reported("reading what was published"):
-                seen = self._read(consumer, sorted({topic for topic, _ in wanted}), _since_ms(entries))
-                return {wanted[found] for found in seen if found in wanted}
+                topics, there = sorted({topic for topic, _ in wanted}), set[int]()
+                for found in self._read(consumer, topics, _since_ms(entries)) if wanted else ():
+                    if found in wanted:
+                        there.add(wanted[found])
+                        if len(there) == len(wanted):
+                            break
+                return there
         except InputError as error:
             self.counts["refused"] += 1
             _log.warning("shard %s: what was published before is published again: %s", shard.name, error)
@@ -71,7 +78,7 @@ class OnTopics:
                 self.counts["read"] += 1
                 yield message.topic() or "", _id_of(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                del left[message.topic() or "", message.partition() or 0]
+                left.pop((message.topic() or "", message.partition() or 0), None)  # told again where more has come
             else:
                 raise as_ours(error, "reading what was published")
 

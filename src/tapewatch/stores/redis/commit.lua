@@ -38,6 +38,9 @@ local newest = string.format('%.0f', tonumber(stored[5] or 0) + before + count)
 local told, size = {}, 0
 for i = at, at + math.min(count, MOST) - 1 do
   size = size + #ARGV[i]
+  if size > LARGEST then
+    break
+  end
   told[#told + 1] = #ARGV[i] .. ' ' .. ARGV[i]
 end
 if count > MOST or size > LARGEST then

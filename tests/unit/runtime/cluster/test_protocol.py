@@ -1,5 +1,6 @@
 """The protocol over stores in memory: what was promised holds whatever is lost, doubled or started anew."""
 
+import copy
 import random
 from dataclasses import replace
 from functools import cache
@@ -120,6 +121,26 @@ def test_the_offset_waits_for_what_was_found_to_be_published() -> None:
     world.topics.down = False
     one.run_to(tape().end)
     assert world.topics.found() == expected()
+
+
+def test_a_state_that_stands_before_what_was_committed_is_judged_on_under_another_epoch_only() -> None:
+    """Its server came back with an older file, and no call failed: what is judged anew has numbers that were given."""
+    world = World()
+    one = process(world, limit=300)
+    while one.driver.next < 600:
+        one.turn()
+    older = copy.deepcopy(world.store._shards)
+    while one.driver.next < 1200:
+        one.driver.step(one.now_s)
+    world.store._shards = older
+    epoch = one.driver.head.epoch if one.driver.head else 0
+    while one.driver.counts["claims"] == 1:
+        assert one.driver.next == 1200
+        one.driver.step(one.now_s)
+    one.run_to(tape().end)
+    assert one.driver.head is not None and one.driver.head.epoch > epoch
+    assert world.topics.found() == expected()
+    assert sum(fates(world).values()) == tape().end
 
 
 def test_an_older_process_is_fenced_and_does_not_claim_again_at_once() -> None:

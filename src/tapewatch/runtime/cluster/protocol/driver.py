@@ -122,6 +122,7 @@ class ShardDriver:
             return self._wait_lost(now_s)
         if self.phase is Phase.CLAIM:
             self._flight, self._uncertain, self._suspicion = None, False, Suspicion(noted=True)
+            self._heard = None
         self.phase = self._claiming.step(self.phase)
         if self.phase is Phase.RUN:
             self._commit_at = self._snapshot_at = 0.0
@@ -261,7 +262,9 @@ class ShardDriver:
             if getattr(stored, reason) != getattr(head, reason):
                 self._refused(reason, now_s)
                 return
-        if stored.next != head.next:
+        if stored.next < head.next:  # the store has lost the newest, and numbers its outbox anew: under another epoch
+            self.phase = Phase.CLAIM
+        elif stored.next > head.next:
             self._reach(stored.next, now_s)
 
     def _ours(self, told: Told) -> bool:

@@ -146,7 +146,7 @@ class Relay:
             self._publisher.send(self._shard, found)
         more = len(entries) >= self._limit
         if entries:
-            handed.seq = entries[-1].seq
+            handed.seq, handed.deleted = entries[-1].seq, entries[0].seq - 1
         if not more:
             handed.position = max(handed.position, next_known)
         asks_on = more and len(found) < len(entries)
