@@ -35,7 +35,7 @@ class KafkaSettings:
     client_id: str = "tapewatch"
     timeout_s: float = 10.0  # for what is asked of a broker
     delivery_s: float = 30.0  # for a message to be acknowledged, its repeats included
-    read_ahead: int = 5_000  # messages of a partition, which cost 1 kB each for as long as nobody takes them
+    read_ahead: int = 10_000  # messages of a partition, which cost 1 kB each for as long as nobody takes them
 
     def __post_init__(self) -> None:
         if not self.bootstrap.strip():
