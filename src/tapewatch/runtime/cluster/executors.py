@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import msgspec
 from celery import Celery
+from kombu import Producer  # type: ignore[attr-defined]  # kombu states no exports
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from tapewatch.model.errors import RetryableError
 from tapewatch.runtime.cluster.celery_app import DETECT, DETECT_TASK
-from tapewatch.runtime.cluster.payload import MOST_BYTES, pack
+from tapewatch.runtime.cluster.payload import MOST_BYTES, Payload, pack
 from tapewatch.runtime.cluster.protocol.cutting import halves
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import Done, Task
@@ -46,17 +47,10 @@ class CeleryExecutor:
         self._room_until_s = 0.0
 
     def dispatch(self, task: Task) -> Done | None:
-        payload = pack(task)
-        while len(payload.data) > MOST_BYTES and len(task.raw) > 1:
-            task = replace(task, raw=halves(task.raw)[0])
-            payload = pack(task)
         try:
             with self._pool.acquire(block=True, timeout=5.0) as producer:
-                if self._clock_s() >= self._room_until_s:
-                    waiting = producer.channel.client.llen(DETECT)
-                    if waiting >= self._most_queued():
-                        raise RetryableError(f"{waiting} batches wait in the queue, and no worker takes them")
-                    self._room_until_s = self._clock_s() + ROOM_S
+                self._look_for_room(producer)  # before the batch is packed: it may be asked for twice a second
+                payload = _packed(task)
                 self._app.send_task(
                     DETECT_TASK,
                     kwargs=msgspec.to_builtins(payload),
@@ -71,3 +65,20 @@ class CeleryExecutor:
         except (OperationalError, RedisError, OSError) as error:  # kombu wraps what its own calls raise, `llen` is ours
             raise RetryableError(f"the queue does not answer: {error}") from error
         return None
+
+    def _look_for_room(self, producer: Producer) -> None:
+        if self._clock_s() < self._room_until_s:
+            return
+        waiting = producer.channel.client.llen(DETECT)
+        if waiting >= self._most_queued():
+            raise RetryableError(f"{waiting} batches wait in the queue, and no worker takes them")
+        self._room_until_s = self._clock_s() + ROOM_S
+
+
+def _packed(task: Task) -> Payload:
+    """The task, or its first half, quarter, ... that a message can hold."""
+    payload = pack(task)
+    while len(payload.data) > MOST_BYTES and len(task.raw) > 1:
+        task = replace(task, raw=halves(task.raw)[0])
+        payload = pack(task)
+    return payload
