@@ -131,17 +131,20 @@ class TcpServer:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """One HTTP request with its body."""
+    """One HTTP request with its body; nothing of one that was cut off."""
     got = b""
     while b"\r\n\r\n" not in got:
         part = connection.recv(65_536)
         if not part:
-            return got
+            return b""
         got += part
     head, _, body = got.partition(b"\r\n\r\n")
     length = next((int(h.split(b":")[1]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += connection.recv(65_536)
+        part = connection.recv(65_536)
+        if not part:
+            return b""
+        body += part
     return head + b"\r\n\r\n" + body
 
 
