@@ -81,13 +81,13 @@ def test_nothing_is_read_where_nothing_came_since_the_entries_were_found(setting
 def test_a_look_ends_although_others_go_on_to_write(settings: KafkaSettings) -> None:
     """The end of a partition is told again each time that more of it was read."""
     publish(settings, alerts(3_000))
-    over = threading.Event()
+    over, other = threading.Event(), alerts(1)[0].payload
 
     def write() -> None:
         publisher = KafkaPublisher(settings, linger_ms=0)
         while not over.wait(0.002):
             for partition in range(2):
-                publisher.send("anomaly_alerts", [b"TSLA"], [b"{}"], partition=partition)
+                publisher.send("anomaly_alerts", [b"TSLA"], [other], partition=partition)
         publisher.flush()
 
     writer = threading.Thread(target=write)
