@@ -29,7 +29,7 @@ from tapewatch.model.times import MINUTE_NS
 
 VISIT = """
 
-@njit(error_model="numpy"{inlined})
+@{decorator}
 def {name}(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v, {last}, verdict):
     head = row.head
     fresh = 1

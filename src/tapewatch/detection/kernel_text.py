@@ -113,7 +113,7 @@ def _visit(detectors: Sequence[Detector], on: Set[str], chunked: bool, peeks: bo
     kinds = "is_trade = interval_ns == 0\n    is_chunk = interval_ns > 0 and act_ns == event_ns"
     return VISIT.format(
         name="peek" if peeks else "visit",
-        inlined=", forceinline=False" if peeks else ", forceinline=True",
+        decorator="compiled_apart" if peeks else "compiled",
         last="seen_ns" if peeks else "side",
         hole="ret = math.nan" if peeks else HOLE,
         season="season_bin(head, act_ns - (interval_ns >> 1))" if volume or "scale" in on else "0",

@@ -17,7 +17,9 @@ from tapewatch.feeds.labels import read_labels
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
 from tapewatch.model.times import SECOND_NS, format_rfc3339
-from tapewatch.runtime.config.rules import LoadedRules
+from tapewatch.runtime.config.rules import LoadedRules, load_rules, load_rules_named
+from tapewatch.runtime.config.settings import RulesSettings
+from tapewatch.runtime.embedded import load_calibration
 from tapewatch.runtime.history import History
 
 
@@ -33,6 +35,12 @@ class Side:
         engine = Engine(self.loaded.rules, self.calibration)
         engine.warm()
         return engine
+
+
+def side_of(settings: RulesSettings, rules: str | None, calibration: Path | None) -> Side:
+    """Rules and calibration by their names, of the settings where they have none."""
+    loaded = load_rules(settings) if rules is None else load_rules_named(rules)
+    return Side(loaded, load_calibration(calibration or settings.calibration, settings.instruments))
 
 
 @dataclass(frozen=True, slots=True)

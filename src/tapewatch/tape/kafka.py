@@ -11,7 +11,7 @@ from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.tape.kafka_errors import OffsetGoneError, reported
 from tapewatch.tape.kafka_native import native_reader
 from tapewatch.tape.kafka_publisher import KafkaPublisher
-from tapewatch.tape.kafka_reader import ObjectReader, PartitionReader
+from tapewatch.tape.kafka_reader import ObjectReader, PartitionReader, ends_of
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics
 from tapewatch.tape.memory import check_offset, messages_within
@@ -75,11 +75,7 @@ class KafkaTape:
 
     def bounds(self) -> tuple[int, int]:
         """The first offset that the log still has, and its end. One round trip."""
-        with reported(f"looking up the ends of {self._name}"):
-            found = self._offsets.get_watermark_offsets(self._at, self._settings.timeout_s)
-        if found is None:
-            raise RetryableError(f"looking up the ends of {self._name}: timed out")
-        return found
+        return ends_of(self._offsets, self._at.topic, self._at.partition, self._settings.timeout_s)
 
     def append(self, messages: Sequence[bytes], ts_append_ns: int) -> int:
         """Append without keys, for tests and copies; what is keyed goes through a `KafkaPublisher`."""

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import RetryableError
 from tapewatch.tape.kafka_errors import as_ours, reported
+from tapewatch.tape.kafka_reader import ends_of
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics
 
@@ -183,11 +184,7 @@ class KafkaChanges:
         client = self._client()
         first, ends = {}, {}
         for p in range(self._partitions):
-            with reported(f"looking up the ends of {self._topic}"):
-                found = client.get_watermark_offsets(TopicPartition(self._topic, p), self._settings.timeout_s)
-            if found is None:
-                raise RetryableError(f"looking up the ends of {self._topic}: timed out")
-            first[p], ends[p] = found
+            first[p], ends[p] = ends_of(client, self._topic, p, self._settings.timeout_s)
         return first, ends
 
     def _client(self) -> Consumer:

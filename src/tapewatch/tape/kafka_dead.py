@@ -10,6 +10,7 @@ from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_names import DEAD_LETTERS
 from tapewatch.tape.kafka_publisher import Headers, KafkaPublisher
+from tapewatch.tape.kafka_reader import ends_of
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 _PREFIX = "tapewatch_"
@@ -49,9 +50,9 @@ def read_dead(settings: KafkaSettings, after: int = -1, topic: str = DEAD_LETTER
     """The dead letters from number `after` + 1 to the end of the topic as it was when asked; one partition."""
     consumer = Consumer(settings.reader() | {"group.id": "tapewatch-reader"})
     try:
+        at, end = ends_of(consumer, topic, 0, settings.timeout_s)
+        at = max(at, after + 1)
         with reported(f"reading {topic}"):
-            at, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), settings.timeout_s)
-            at = max(at, after + 1)
             consumer.assign([TopicPartition(topic, 0, at)])
         while at < end:
             with reported(f"reading {topic}"):

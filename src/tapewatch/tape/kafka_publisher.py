@@ -47,9 +47,7 @@ class KafkaPublisher:
         """Write the messages in order and wait until each is acknowledged by all replicas in sync."""
         failed = self.failed
         self.send(topic, keys, values, headers, partition)
-        self.flush()
-        if self.failed != failed:  # told already, but to another thread
-            raise RetryableError(f"{self.failed - failed} messages were not written")
+        self.flush(failed)
 
     def send(
         self,
@@ -77,8 +75,9 @@ class KafkaPublisher:
                     self._raise_noted()
         self._producer.poll(0)
 
-    def flush(self) -> None:
-        """Wait until everything handed over was acknowledged or failed; raise for what failed.
+    def flush(self, failed: int | None = None) -> None:
+        """Wait until everything handed over was acknowledged or failed; raise for what failed. With the number that
+        had `failed` when the caller began, also for what was told to another thread since.
 
         At most `delivery_s` of the settings and a little, because the client gives a message up by then.
         """
@@ -87,6 +86,8 @@ class KafkaPublisher:
             self._producer.purge()
             self._producer.poll(0)
         self._raise_noted()
+        if failed is not None and self.failed != failed:
+            raise RetryableError(f"{self.failed - failed} messages were not written")
 
     def heartbeat(self, topic: str, partitions: int, time_ns: int, source: str) -> None:
         """Hand a heartbeat over to every partition; it waits with the ticks that were sent before it."""

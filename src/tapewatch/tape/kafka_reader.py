@@ -6,11 +6,23 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from numpy.typing import NDArray
 
+from tapewatch.model.errors import RetryableError
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.port import RawBatch
 
 MS_NS = 1_000_000
+
+
+def ends_of(consumer: Consumer, topic: str, partition: int, timeout_s: float) -> tuple[int, int]:
+    """The first offset that the log of a partition still has, and its end. One round trip; RetryableError where no
+    broker answers."""
+    what = f"looking up the ends of {topic}/{partition}"
+    with reported(what):
+        found = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout_s)
+    if found is None:
+        raise RetryableError(f"{what}: timed out")
+    return found
 
 
 class PartitionReader(Protocol):

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_publisher import Headers, KafkaPublisher
+from tapewatch.tape.kafka_reader import ends_of
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec
 from tapewatch.tape.messages import Record
@@ -101,16 +102,10 @@ class TopicCopy:
     def _bounds(self, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
         with reported(f"looking up the ends of {topic}"):
             consumer = Consumer(self._settings.common() | {"group.id": "tapewatch-copy"})
-            try:
-                found = {
-                    p: consumer.get_watermark_offsets(TopicPartition(topic, p), self._settings.timeout_s)
-                    for p in range(partitions)
-                }
-            finally:
-                consumer.close()
-        if missing := [p for p, bounds in found.items() if bounds is None]:
-            raise RetryableError(f"looking up the ends of {topic}/{missing[0]}: timed out")
-        return {p: bounds for p, bounds in found.items() if bounds is not None}
+        try:
+            return {p: ends_of(consumer, topic, p, self._settings.timeout_s) for p in range(partitions)}
+        finally:
+            consumer.close()
 
 
 class _Partition:

@@ -1,6 +1,7 @@
 """What every command has: `--config`, `--set`, `--debug`, and the settings that come of them."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,6 +88,14 @@ DebugOption = Annotated[
         help="Show the traceback of an error.",
     ),
 ]
+
+
+def print_json(objects: Iterable[object]) -> None:
+    """A line of JSON each on standard output, at once."""
+    import msgspec
+
+    sys.stdout.buffer.writelines(msgspec.json.encode(found) + b"\n" for found in objects)
+    sys.stdout.buffer.flush()
 
 
 def _holder(config: ConfigOption = None, assignments: SetOption = None, debug: DebugOption = False) -> None:

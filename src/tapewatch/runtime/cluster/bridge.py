@@ -78,9 +78,8 @@ class Bridge:
         self._beats = KafkaPublisher(self._kafka, linger_ms=5) if settings.bridge.heartbeats else None
         self._lock = threading.Lock()
         self.runners: dict[tuple[str, int], ShardRunner] = {}
-        self._before: dict[
-            tuple[str, int], Counter[str]
-        ] = {}  # counted while partitions were ours that may no longer be
+        # Counted while partitions were ours that may no longer be.
+        self._before: dict[tuple[str, int], Counter[str]] = {}
         self._waiting: list[tuple[str, int]] = []  # given to us, and not begun yet
         self.put_off = 0
         self._found, self._watched = threading.Event(), threading.Event()

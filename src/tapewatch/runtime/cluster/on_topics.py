@@ -15,6 +15,7 @@ from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.stores.port import OutboxEntry, OutboxKind
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_events import event_id
+from tapewatch.tape.kafka_reader import ends_of
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
@@ -92,12 +93,10 @@ class OnTopics:
         else:
             later = [TopicPartition(topic, p, 0) for topic, p in parts]
         for at in later:
-            ends = consumer.get_watermark_offsets(at, timeout_s)
-            if ends is None:
-                raise RetryableError(f"looking up the ends of {at.topic}/{at.partition}: timed out")
-            newest = ends[1] - self._most // len(later)
+            first, end = ends_of(consumer, at.topic, at.partition, timeout_s)
+            newest = end - self._most // len(later)
             self.counts["cut"] += at.offset < newest
-            at.offset = max(at.offset, ends[0], newest)
+            at.offset = max(at.offset, first, newest)
         return later
 
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.common import command_app, print_json, state_of
 from tapewatch.runtime.cli.options import Begin, Columns, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `backtest --help` shall not pay for them
-    from tapewatch.runtime.backtest import Backtested, Side
-    from tapewatch.runtime.config.settings import Settings
+    from tapewatch.runtime.backtest import Backtested
     from tapewatch.runtime.history import History
 
 app = command_app()
@@ -61,13 +60,10 @@ def backtest(
       tapewatch backtest market.csv --labels labels.csv --json | jq .a.score.recall
       tapewatch backtest 'ticks/*.csv.gz' --rules old.toml --against new.toml --out result.json
     """
-    import sys
-
-    import msgspec
     from rich.console import Console
 
     from tapewatch.feeds.csv_settings import parse_mapping
-    from tapewatch.runtime.backtest import load_labels, run_backtest
+    from tapewatch.runtime.backtest import load_labels, run_backtest, side_of
     from tapewatch.runtime.cli.backtest_tables import show
     from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.history import open_history, span_of
@@ -76,9 +72,9 @@ def backtest(
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--out", out, ".json"), ("--report", report, ".pdf"))
     known = load_labels(labels) if labels is not None else None
-    sides = [_side(settings, rules, calibration)]
+    sides = [side_of(settings.rules, rules, calibration)]
     if against is not None:
-        sides.append(_side(settings, against, against_calibration or calibration))
+        sides.append(side_of(settings.rules, against, against_calibration or calibration))
     history = open_history(settings.feed, sources, parse_mapping(mapping) if mapping else {}, span_of(begin, end))
     for note in history.venue_notes():
         typer.echo(note, err=True)
@@ -89,8 +85,7 @@ def backtest(
     seconds = time.perf_counter() - began
     _write(done, history, out, report)
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(done.result) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json([done.result])
     else:
         show(Console(), done.result, seconds)
 
@@ -104,12 +99,3 @@ def _write(done: "Backtested", history: "History", out: Path | None, report: Pat
         out.write_bytes(msgspec.json.format(msgspec.json.encode(done.result), indent=1) + b"\n")
     if report is not None:
         typer.echo(f"report: {report} ({write_backtest_report(report, done, history):,} bytes)", err=True)
-
-
-def _side(settings: "Settings", rules: str | None, calibration: Path | None) -> "Side":
-    from tapewatch.runtime.backtest import Side
-    from tapewatch.runtime.config.rules import load_rules, load_rules_named
-    from tapewatch.runtime.embedded import load_calibration
-
-    loaded = load_rules(settings.rules) if rules is None else load_rules_named(rules)
-    return Side(loaded, load_calibration(calibration or settings.rules.calibration, settings.rules.instruments))

@@ -1,7 +1,6 @@
 """`tapewatch replay`."""
 
 import gc
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.common import command_app, print_json, state_of
 from tapewatch.runtime.cli.options import Columns, Interval, Quiet, Symbol, Venue, Zone
 from tapewatch.runtime.cli.progress import progress
 
@@ -92,7 +91,7 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
     from tapewatch.runtime.embedded import build_engine, make_pipeline
 
     engine = build_engine(settings.rules)
-    pipeline = make_pipeline(feed, engine, sinks, time.time_ns, _print_json if as_json else _nothing)
+    pipeline = make_pipeline(feed, engine, sinks, time.time_ns, print_json if as_json else _nothing)
     gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
     known_dead = pipeline.progress.fates.get(Fate.DEAD, 0)
     began = time.perf_counter()
@@ -120,13 +119,6 @@ def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int) -> None:
         typer.echo(f"not read: ... and {dead - DEAD_SHOWN:,} more; {kept}", err=True)
     if dead and not any(count for fate, count in fates.items() if fate not in (Fate.DEAD, Fate.HEARTBEAT)):
         raise InputError(f"not one of {dead:,} rows could be read; --map says which column holds what")
-
-
-def _print_json(alerts: "Sequence[Alert]") -> None:
-    import msgspec
-
-    sys.stdout.buffer.writelines(msgspec.json.encode(alert) + b"\n" for alert in alerts)
-    sys.stdout.buffer.flush()
 
 
 def _nothing(_: "Sequence[Alert]") -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tapewatch.runtime.cli.common import command_app, state_of
+from tapewatch.runtime.cli.common import command_app, print_json, state_of
 from tapewatch.runtime.cli.options import Begin, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
@@ -57,29 +57,24 @@ def tune(
       tapewatch tune --history 'bars/*.csv.gz' --venue XNAS --labels known.csv
       tapewatch tune --history tapewatch-data --cases tapewatch-data --holdout 0.5
     """
-    import sys
-
-    import msgspec
     from rich.console import Console
 
     from tapewatch.detection.tuning.tune import Task, work
     from tapewatch.detection.tuning.tune import tune as propose
-    from tapewatch.runtime.backtest import load_labels
+    from tapewatch.runtime.backtest import load_labels, side_of
     from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.cli.tune_tables import show
-    from tapewatch.runtime.config.rules import load_rules, load_rules_named
-    from tapewatch.runtime.embedded import load_calibration
     from tapewatch.runtime.history import open_history, span_of
     from tapewatch.runtime.tune import dispositions, write_calibration, write_rules
 
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--rules-out", rules_out, ".toml"), ("--calibration-out", calibration_out, ".json"))
-    loaded = load_rules(settings.rules) if rules is None else load_rules_named(rules)
+    side = side_of(settings.rules, rules, calibration)
     useful, noise = dispositions(cases) if cases is not None else ([], [])
     task = Task(
-        loaded.rules,
-        load_calibration(calibration or settings.rules.calibration, settings.rules.instruments),
+        side.loaded.rules,
+        side.calibration,
         name,
         _budget(budget),
         [*(load_labels(labels) if labels is not None else []), *useful],
@@ -101,8 +96,7 @@ def tune(
     if calibration_out is not None:
         write_calibration(calibration_out, tuned.calibration)
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(tuned.tuning) + b"\n")
-        sys.stdout.buffer.flush()
+        print_json([tuned.tuning])
     else:
         show(Console(), tuned.tuning)
 
