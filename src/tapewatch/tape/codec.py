@@ -25,6 +25,7 @@ _LONGEST_SYMBOL = 64
 _KINDS = np.array([0, Kind.BAR, Kind.TRADE, Kind.HEARTBEAT], np.int8)  # by what the scanner found
 _FEW = 16  # messages: below so many, preparing the scanner costs more than it saves
 _MANY = 512  # records: below so many, writing one after the other is faster than tables
+_MOST_KNOWN = 100_000  # names of instruments that a decoder keeps
 _SIDES = {"buy": 1, "b": 1, "bid": 1, "buyer": 1, "1": 1, "sell": -1, "s": -1, "ask": -1, "seller": -1, "-1": -1}
 _SIDE_NAMES = {1: "buy", -1: "sell"}
 
@@ -85,6 +86,7 @@ class JsonDecoder:
         self._settings = settings
         self.default_venues: dict[str, str] = {}
         """Venues that were taken for want of one, each with the first symbol that it was taken for."""
+        self._known: dict[tuple[bytes, bytes | None], Instrument] = {}  # by the texts of symbol and venue
 
     def decode(self, raw: RawBatch) -> FeedBatch:
         """Columns of the readable messages, dead letters for the others.
@@ -112,11 +114,11 @@ class JsonDecoder:
         rows: list[_Row] = []
         dead: _Dead = {}
         name_ids: list[int] = []
-        firsts = found.names[:, 0].tolist() if found is not None else []
-        edges = raw.starts.tolist()
+        scanned = found.names.tolist() if found is not None else []  # where each name stands first, its two texts
+        edges = raw.starts.tolist() if handed_back else []
         for at in handed_back:
-            while len(name_ids) < len(firsts) and firsts[len(name_ids)] < at:
-                name_ids.append(self._scanned_name(raw.data, found, len(name_ids), names, dead))
+            while len(name_ids) < len(scanned) and scanned[len(name_ids)][0] < at:
+                name_ids.append(self._scanned_name(raw.data, found, scanned, len(name_ids), names, dead))
             try:
                 record = decode_message(raw.data[edges[at] : edges[at + 1]])
                 if record.dead is not None:
@@ -127,8 +129,8 @@ class JsonDecoder:
                 dead[at] = f"not readable: {error}"
             except _UnreadableError as fault:
                 dead[at] = str(fault)
-        while len(name_ids) < len(firsts):
-            name_ids.append(self._scanned_name(raw.data, found, len(name_ids), names, dead))
+        for number in range(len(name_ids), len(scanned)):
+            name_ids.append(self._scanned_name(raw.data, found, scanned, number, names, dead))
         symbols = tuple(names.symbols)
         parts = [_row_columns(rows)] if rows or found is None else []
         if found is not None:
@@ -194,19 +196,28 @@ class JsonDecoder:
             raise _UnreadableError(f"venue is not a name: {venue[:40]!r}")
         return venue
 
-    def _scanned_name(self, data: bytes, found: Scanned | None, number: int, names: _Names, dead: _Dead) -> int:
+    def _scanned_name(
+        self, data: bytes, found: Scanned | None, scanned: list[list[int]], number: int, names: _Names, dead: _Dead
+    ) -> int:
         """The symbol's id of one pair of texts that the scanner numbered; -1 where it is no name: all its messages are
         dead then."""
         if found is None:
             raise AssertionError("unreachable: names come from a scan")
-        _, symbol_from, symbol_to, venue_from, venue_to = found.names[number].tolist()
-        venue = data[venue_from:venue_to].decode("ascii") if venue_to >= 0 else None
-        record = Record(symbol=data[symbol_from:symbol_to].decode("ascii"), venue=venue)
+        _, symbol_from, symbol_to, venue_from, venue_to = scanned[number]
+        texts = data[symbol_from:symbol_to], data[venue_from:venue_to] if venue_to >= 0 else None
         try:
-            return self._symbol_id(record, names)
+            instrument = self._known.get(texts) or self._learn(*texts)
         except _UnreadableError as fault:
             dead.update(dict.fromkeys(np.flatnonzero(found.name_id == number).tolist(), str(fault)))
             return -1
+        return names.symbols.setdefault(instrument, len(names.symbols))
+
+    def _learn(self, symbol: bytes, venue: bytes | None) -> Instrument:
+        """The instrument of two texts, kept for the batches to come."""
+        record = Record(symbol=symbol.decode("ascii"), venue=None if venue is None else venue.decode("ascii"))
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        return self._known.setdefault((symbol, venue), self._instrument(record))
 
     def _columns(self, parts: list[_Columns], symbols: tuple[Instrument, ...], raw: RawBatch, dead: _Dead) -> TickBatch:
         columns = parts[0]
