@@ -3,7 +3,7 @@
 A shard has three keys that share the hash tag `{shard}`, so that a Redis Cluster keeps them on one server:
 
     tapewatch:{shard}:head     hash: incarnation, fingerprint, epoch, next, acked, fate:N
-    tapewatch:{shard}:rows     hash: a row's key to its bytes
+    tapewatch:{shard}:rows     hash: a row's key to its bytes, packed (`packing.py`)
     tapewatch:{shard}:outbox   list: undelivered entries, oldest first; the first one's seq is acked + 1
 
 Each commit tells of itself on the channel `tapewatch:{shard}:next`: the new `next`, the epoch, the seq of the outbox's
@@ -21,6 +21,7 @@ from tapewatch.model.errors import CommitRefusedError, GiveUpError
 from tapewatch.model.ticks import Fate
 from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, Place, ShardHead, StateRow, Told
 from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.packing import pack, unpack
 from tapewatch.stores.redis.scripts import Script
 from tapewatch.stores.shard_checks import check_direction, check_rule_change
 
@@ -128,7 +129,9 @@ class RedisShardStore:
         args += [self.channel(commit.shard), fingerprint]
         args += [len(commit.fates), len(commit.rows), len(commit.outbox)]
         args += chain.from_iterable((_FATE + str(int(fate)).encode(), count) for fate, count in commit.fates.items())
-        args += chain.from_iterable((row.key, row.data) for row in commit.rows)
+        args += chain.from_iterable(
+            zip([row.key for row in commit.rows], pack([row.data for row in commit.rows]), strict=True)
+        )
         args += [_pack(_Packed(entry.kind, entry.key, entry.payload)) for entry in commit.outbox]
         answer = self._commit(self._client, self._keys(commit.shard, "head", "rows", "outbox"), args)
         if answer[0]:
@@ -182,4 +185,4 @@ def _head(shard: str, flat: list[bytes]) -> ShardHead:
 
 
 def _rows(flat: list[bytes]) -> list[StateRow]:
-    return [StateRow(key.decode(), data) for key, data in zip(flat[::2], flat[1::2], strict=True)]
+    return [StateRow(key.decode(), data) for key, data in zip(flat[::2], unpack(flat[1::2]), strict=True)]
