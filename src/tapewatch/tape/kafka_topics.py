@@ -136,7 +136,7 @@ class KafkaTopics:
                 topics[name] = self._wait(future)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise as_ours(error.args[0], f"looking up topic {name}") from error
+                    raise as_ours(error.args[0], f"looking up topic {name} at {self._settings.bootstrap}") from error
         stamped = self._append_times(list(topics))
         return {n: TopicInfo(n, str(t.topic_id), len(t.partitions), stamped[n]) for n, t in topics.items()}
 

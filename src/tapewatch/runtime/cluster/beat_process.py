@@ -4,24 +4,21 @@ from celery.signals import after_task_publish
 from prometheus_client import CollectorRegistry, Counter
 
 from tapewatch.runtime.cluster.celery_app import make_app
+from tapewatch.runtime.cluster.checks import redis_answers
 from tapewatch.runtime.cluster.ops import OpsServer
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.stores.redis import connect, server_id
+from tapewatch.stores.redis import connect
 
 
 def run_beat(settings: Settings) -> None:
     """Run Celery Beat until SIGTERM or SIGINT. `tapewatch_beat_tasks_sent` tells which of several works: it rises."""
     registry = CollectorRegistry()
     sent = Counter("tapewatch_beat_tasks_sent", "Tasks put into the queue by the clock.", ["task"], registry=registry)
-    queue = connect(settings.queue.address)
 
     def count(sender: str = "", **_: object) -> None:
         sent.labels(sender).inc()
 
-    def check() -> str | None:
-        server_id(queue)
-        return None
-
+    checks = {"queue": redis_answers(connect(settings.queue.address))}
     after_task_publish.connect(count, weak=False)
-    with OpsServer(settings.ops, registry, {"queue": check}):
+    with OpsServer(settings.ops, registry, checks):
         make_app(settings).Beat(loglevel=settings.logging.level.upper(), quiet=True).run()

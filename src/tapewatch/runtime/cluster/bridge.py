@@ -12,6 +12,7 @@ from celery import Celery
 
 from tapewatch.model.errors import GiveUpError, RetryableError, TapewatchError
 from tapewatch.runtime.cluster.celery_app import make_app
+from tapewatch.runtime.cluster.checks import redis_answers
 from tapewatch.runtime.cluster.detection import gap_entry
 from tapewatch.runtime.cluster.executors import CeleryExecutor, InlineExecutor
 from tapewatch.runtime.cluster.group import GroupMember, Partitions
@@ -65,7 +66,11 @@ class Bridge:
         self._kafka = kafka_settings(settings.kafka, client_id)
         self._client = connect_state(settings.state)
         inline = settings.bridge.executor == "inline"
-        check_servers(self._client, None if inline else connect(settings.queue.address))
+        queue = None if inline else connect(settings.queue.address)
+        check_servers(self._client, queue)
+        self.checks = {"group": self.check_group, "state": redis_answers(self._client)}
+        if queue is not None:
+            self.checks["queue"] = redis_answers(queue)
         self._work = make_work(self._client)
         self.store = self._work.store
         self._app: Celery | None = None if inline else make_app(settings)
@@ -117,11 +122,6 @@ class Bridge:
         """Why no partitions can be ours, or None."""
         joined = self._member is not None and self._member.joined.is_set()
         return None if joined else "not yet a member of the consumer group"
-
-    def check_state(self) -> str | None:
-        """Raises RetryableError where the server of the state does not answer."""
-        server_id(self._client)
-        return None
 
     # --- the group
 

@@ -46,9 +46,8 @@ def run_merger(settings: Settings, stop: Event | None = None) -> None:
 def run_shards(settings: Settings, bridge: Bridge, registry: CollectorRegistry, stop: Event | None) -> None:
     """Run the parts of a bridge, with its figures and its readiness."""
     registry.register(BridgeFigures(bridge))
-    checks = {"group": bridge.check_group, "state": bridge.check_state}
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what is there by now stays: no collection has to walk through the compiler again
-    with OpsServer(settings.ops, registry, checks):
+    with OpsServer(settings.ops, registry, bridge.checks):
         run_parts(bridge.parts(), stop)
     bridge.close()

@@ -21,22 +21,23 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         from tapewatch.runtime.cluster import celery_app
+        from tapewatch.runtime.cluster.checks import elasticsearch_answers, redis_answers
         from tapewatch.runtime.cluster.ops import OpsServer
 
         celery_app.use_settings(settings)
         from tapewatch.runtime.cluster.judging import connect_state
-        from tapewatch.stores.redis import check_servers, connect, server_id
+        from tapewatch.stores.redis import check_servers, connect
 
-        client = connect_state(settings.state)
-        check_servers(client, connect(settings.queue.address))
+        state, queue = connect_state(settings.state), connect(settings.queue.address)
+        check_servers(state, queue)
+        checks = {"queue": redis_answers(queue), "state": redis_answers(state)}
+        if celery_app.OFFICE in queues:
+            from tapewatch.runtime.cluster.elastic import elastic_client
+
+            checks["elasticsearch"] = elasticsearch_answers(elastic_client(settings.elasticsearch))
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # so in the library
-
-        def check() -> str | None:
-            server_id(client)
-            return None
-
-        with OpsServer(settings.ops, registry, {"state": check}):
+        with OpsServer(settings.ops, registry, checks):
             logging.getLogger("celery.app.trace").setLevel(logging.WARNING)  # a line a batch tells nobody anything
             app = celery_app.make_app(settings, queues)
             app.worker_main(

@@ -13,6 +13,7 @@ from tapewatch.runtime.cluster.celery_app import DETECT, make_app
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.layout import merger_group
 from tapewatch.runtime.cluster.protocol.ports import ShardId
+from tapewatch.runtime.cluster.sinks.notify_process import GROUP as NOTIFY
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.status.kafka import Ends, KafkaLook, Owners
@@ -74,12 +75,13 @@ class _Asked:
 
 def _tape(settings: Settings) -> tuple[list[ShardId], Ends, Owners, tuple[Group, ...]]:
     look = KafkaLook(replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S))
-    topics = look.topics([*settings.kafka.topics, BREADTH])
+    bridges, owners = look.group(settings.bridge.group)
+    owned = {topic for topic, _ in owners}  # a bridge may read others than our settings name
+    topics = look.topics([*settings.kafka.topics, *sorted(owned), BREADTH])
     places = [ShardId(t.name, t.topic_id, p) for t in topics.values() for p in range(t.partitions)]
     ends = look.ends([(place.topic, place.partition) for place in places])
-    bridges, owners = look.group(settings.bridge.group)
     mergers, owner = look.group(merger_group(settings.bridge.group))
-    sinks = [look.group(name)[0] for name in (settings.indexer.group, settings.archive.group)]
+    sinks = [look.group(name)[0] for name in (settings.indexer.group, settings.archive.group, NOTIFY)]
     return places, ends, {**owners, **owner}, (bridges, mergers, *sinks)
 
 
@@ -103,9 +105,16 @@ def _workers(settings: Settings) -> tuple[tuple[Worker, ...], int]:
     finally:
         client.close()
     app = make_app(settings)
-    stats = app.control.inspect(timeout=_WORKERS_S).stats() or {}
+    inspect = app.control.inspect(timeout=_WORKERS_S)
+    stats = inspect.stats() or {}
+    queues = (inspect.active_queues() or {}) if stats else {}
     workers = (
-        Worker(name=name, processes=len(found["pool"].get("processes", ())) or 1, done=sum(found["total"].values()))
+        Worker(
+            name=name,
+            queues=tuple(sorted(queue["name"] for queue in queues.get(name, ()))),
+            processes=len(found["pool"].get("processes", ())) or 1,
+            done=sum(found["total"].values()),
+        )
         for name, found in sorted(stats.items())
     )
     return tuple(workers), queued
@@ -125,10 +134,13 @@ def _alerts(settings: Settings) -> int:
 def _shard(place: ShardId, ends: Ends, owners: Owners, heads: dict[str, tuple[ShardHead, int]]) -> Shard:
     head, outbox = heads.get(place.name, (None, None))
     at = (place.topic, place.partition)
+    end = ends.get(at)
+    if end is not None and head:
+        end = max(end, head.next)  # which was asked for later
     return Shard(
         name=f"{place.topic}/{place.partition}",
         owner=owners.get(at),
-        end=ends.get(at),
+        end=end,
         next=head.next if head else None,
         epoch=head.epoch if head else None,
         outbox=outbox,

@@ -33,9 +33,10 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """A Celery worker that answered."""
+    """A Celery worker that answered. `queues`: `detect` are batches of the tape, `office` reports and mail."""
 
     name: str
+    queues: tuple[str, ...] = ()
     processes: int
     done: int  # tasks since it started
 

@@ -70,11 +70,10 @@ def _print(found: "Status") -> None:
     console.print(_shards(found))
     if found.groups:
         console.print(_groups(found))
-    workers = ", ".join(f"{w.name} ({w.processes} processes, {w.done:,} batches)" for w in found.workers)
     if found.mode == "cluster":
-        console.print(f"workers   {workers or 'none answers'}", highlight=False)
-        console.print(f"queued    {_text(found.queued)} batches", highlight=False)
-    console.print(f"alerts    {_text(found.alerts)}", highlight=False)
+        console.print(_workers(found) if found.workers else "no worker answers")
+        console.print(f"batches that wait for a worker  {_text(found.queued)}", highlight=False)
+    console.print(f"alerts                          {_text(found.alerts)}", highlight=False)
 
 
 def _shards(found: "Status") -> "Table":
@@ -93,12 +92,19 @@ def _groups(found: "Status") -> "Table":
     return table
 
 
+def _workers(found: "Status") -> "Table":
+    table = _table("worker", "queues", "processes", "tasks done")
+    for worker in found.workers:
+        table.add_row(worker.name, ", ".join(worker.queues), str(worker.processes), f"{worker.done:,}")
+    return table
+
+
 def _table(*names: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
-        right = name in {"end", "next", "lag", "epoch", "outbox", "members"}
+        right = name in {"end", "next", "lag", "epoch", "outbox", "members", "processes", "tasks done"}
         table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name != "records by fate")
     return table
 
