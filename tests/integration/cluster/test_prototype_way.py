@@ -160,6 +160,23 @@ def test_the_file_goes_through_kafka_celery_and_elasticsearch_to_the_api_with_th
     assert not any(server["trouble"] for server in status["servers"])
 
 
+def test_a_bridge_and_a_worker_with_different_rules_say_so_instead_of_standing_still_without_a_word(
+    processes: Processes,
+) -> None:
+    topic = processes.environment["TAPEWATCH_KAFKA__TOPICS"]
+    processes.run(*TAPEWATCH, "generate", "--to", "kafka", "--file", "TSLA_1min_sample.csv", "--topic", topic)
+    processes.begin("worker", *TAPEWATCH, "worker")  # of the rules prototype
+    processes.begin("consume", *TAPEWATCH, "consume", "--preset", "default")
+    worker, bridge = (one.log for one in processes.running)
+
+    give_up = time.monotonic() + 120
+    while "the bridge has the rules" not in worker.read_text() or "stands at 0" not in bridge.read_text():
+        assert time.monotonic() < give_up, worker.read_text()[-1000:] + bridge.read_text()[-1000:]
+        processes.check()
+        time.sleep(0.5)
+    assert "with the same rules?" in bridge.read_text()
+
+
 def same(alert: dict[str, Any]) -> dict[str, Any]:
     """What has to be equal: all but the time of detection and where the record stood."""
     return {k: v for k, v in alert.items() if k not in {"timestamp_detection", "offset", "topic", "partition", "case"}}

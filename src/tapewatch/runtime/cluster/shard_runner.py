@@ -15,6 +15,8 @@ from tapewatch.tape.kafka import KafkaTape
 
 _log = logging.getLogger(__name__)
 LONGEST_WAIT_S = 0.25
+IN_VAIN = 2
+"""How often a batch is dispatched again, which takes some nine seconds, before it is told that nobody judges it."""
 GRACE_S = 4.0
 """How long a shard that is given back may take to finish what is in flight and to publish what was found."""
 
@@ -35,6 +37,7 @@ class ShardRunner:
         self._finish_by: float | None = None
         self.failed: Exception | None = None
         self._news = False
+        self._moved = 0, 0  # batches committed, and those dispatched again by then
         self.name = driver.shard.name
         self._thread = threading.Thread(target=self._guarded, name=f"shard {driver.shard.partition}", daemon=True)
 
@@ -102,6 +105,7 @@ class ShardRunner:
                 fenced = driver.phase is Phase.LOST
                 if fenced:
                     _log.warning("shard %s: fenced, another one has claimed it", self.name)
+            self._tell_of_standstill()
             if self.relay.behind(driver.next):
                 self._on_found()
             if self._finished():
@@ -109,6 +113,21 @@ class ShardRunner:
             left = min(wait.until_s - time.monotonic(), LONGEST_WAIT_S)
             if left > 0:
                 self._wait(left, wait.records_from)
+
+    def _tell_of_standstill(self) -> None:
+        counts = self.driver.counts
+        committed, again = counts["committed"], counts["redispatched"]
+        if committed != self._moved[0]:
+            self._moved = committed, again
+        elif again == self._moved[1] + IN_VAIN:
+            self._moved = committed, -IN_VAIN - 1  # told, until something is committed
+            _log.warning(
+                "shard %s stands at %d: its batch was dispatched %d times, and no worker has committed it; is there a "
+                "worker on this queue and this state, with the same rules?",
+                self.name,
+                self.driver.next,
+                IN_VAIN + 1,
+            )
 
     def _wait(self, seconds: float, records_from: int | None) -> None:
         if records_from is not None and self._finish_by is None:

@@ -80,6 +80,19 @@ def _run(judging: Judging, judge: Judge, task: Task) -> None:
         judge.run(task)
     except TapewatchError as error:
         _give_back(judging, error)
+    if task.fingerprint != judging.fingerprint:
+        _tell_of_other_rules(task.fingerprint, judging.fingerprint)
+
+
+@lru_cache(maxsize=100)
+def _tell_of_other_rules(theirs: str, ours: str) -> None:
+    """Once each: nothing moves until somebody sets it right, and the refusals are counted."""
+    _log.error(
+        "batches are refused: the bridge has the rules %s, this worker has %s; give both the same settings of [rules] "
+        "(preset, file, calibration, instruments) and restart them",
+        theirs,
+        ours,
+    )
 
 
 def _give_back(judging: Judging, error: TapewatchError) -> None:
