@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.alerts.rows import BUFFER
 from tapewatch.detection.breadth_buffer import MINUTE_KEY, MinuteBuffer, Minutes
-from tapewatch.detection.calendars import quote_currency
 from tapewatch.detection.calibration import Calibration
+from tapewatch.detection.instruments import common_name
 from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
 from tapewatch.detection.narrate import Narrator
@@ -100,7 +100,7 @@ class Engine:
         self._clock[2] = len(self._table.instruments)
         self._minutes.fit()
         if self._peers_of >= 0 and self._peers_of != len(self._table.instruments):
-            self._peers, self._peers_of = peers(self._table.instruments, self._money), len(self._table.instruments)
+            self._peers, self._peers_of = peers(self._table.instruments, self._name), len(self._table.instruments)
         found = []
         at = 0
         while True:
@@ -135,9 +135,8 @@ class Engine:
             events[beats] = events[np.array(order)]
         return events.view(np.recarray)
 
-    def _money(self, of: Instrument) -> str:
-        facts = self._facts.get(str(of))
-        return facts.currency if facts is not None and facts.currency else quote_currency(of.venue, of.symbol)
+    def _name(self, of: Instrument) -> tuple[str, str]:
+        return common_name(of, self._facts.get(str(of)))
 
     def changed_rows(self) -> list[tuple[str, bytes]]:
         """Key and bytes of the rows that changed since the last call."""

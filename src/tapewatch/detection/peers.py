@@ -35,12 +35,12 @@ def unpacked(parts: Iterable[float]) -> str:
     return data.rstrip(b"\0").decode(errors="ignore")
 
 
-def peers(instruments: Sequence[Instrument], money: Callable[[Instrument], str]) -> NDArray[np.int64]:
-    """The instruments (their places are slots) whose symbol another venue lists for the same money: rows (n, WIDTH) of
-    the slot, the end of its name's rows, and the packed venue; sorted by name, then by venue."""
+def peers(instruments: Sequence[Instrument], name_of: Callable[[Instrument], tuple[str, str]]) -> NDArray[np.int64]:
+    """The instruments (their places are slots) whose name and money, `name_of`, another venue has too: rows (n, WIDTH)
+    of the slot, the end of its name's rows, and the packed venue; sorted by name, then by venue."""
 
     def name(slot: int) -> tuple[str, str]:
-        return instruments[slot].symbol.upper(), money(instruments[slot])
+        return name_of(instruments[slot])
 
     rows: list[list[int]] = []
     for _, slots in groupby(sorted(range(len(instruments)), key=lambda s: (name(s), instruments[s])), name):

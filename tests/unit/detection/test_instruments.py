@@ -1,5 +1,9 @@
 """What is known beforehand: an announced split is no move, an announced halt no silence; mistakes are named."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -85,3 +89,14 @@ def test_mistakes_are_named(more: dict[str, object], told: str) -> None:
 def test_an_unknown_group_is_named() -> None:
     with pytest.raises(InputError, match="no group 'etf'"):
         engine(group="etf")
+
+
+def test_the_example_of_the_how_to_page_is_read_and_used() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "know-instruments.md").read_text()
+    block = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert block
+    known = read_instruments(tomllib.loads(block[1]), "know-instruments.md")
+    assert known["bitmex:XBTUSD"].instrument == "BTC/USD"
+    of = calibration()
+    assert {of.group_name(TSLA), *(f.group for f in known.values() if f.group)} <= set(of.groups)
+    assert len(known["XNAS:TSLA"].splits) == len(known["XNAS:TSLA"].halts) == 1

@@ -99,6 +99,13 @@ def test_percents_grow_for_a_symbol_that_moves_by_as_much_all_day() -> None:
         assert bool(run(watching(**rules), bars(TSLA, [*wild, 104.5], REGULAR_NS)).of("price_move")) == fires
 
 
+@pytest.mark.parametrize(("close", "fires"), [(104.5, True), (95.5, False)])
+def test_a_fall_may_have_a_limit_of_its_own(close: float, fires: bool) -> None:
+    wild = [100.0 * (1.01 if i % 2 else 1.0) for i in range(WARM)]
+    rules = {"price_move": {"params": {"calm_scales": 1.0, "fall_scales": 12.0}}}
+    assert bool(run(watching(**rules), bars(TSLA, [*wild, close], REGULAR_NS)).of("price_move")) == fires
+
+
 @pytest.mark.parametrize(("minutes_after_midnight", "fires"), [(2, False), (120, True)])
 def test_volume_around_midnight_is_expected_where_nothing_closes(minutes_after_midnight: int, fires: bool) -> None:
     midnight_ns = (REGULAR_NS // DAY_NS + 1) * DAY_NS

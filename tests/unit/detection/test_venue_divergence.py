@@ -220,6 +220,18 @@ def test_more_than_a_buffer_of_events_in_one_minute_are_told_all() -> None:
     assert [(s.venue, s.symbol) for s in found.signals] == sorted((str(o.venue), o.symbol) for _, o in pairs)
 
 
+XBT = Instrument("bitmex", "XBTUSD")
+
+
+@pytest.mark.parametrize(("common", "told"), [(BTC.symbol, {"bitmex"}), ("", set())])
+def test_a_name_that_differs_by_venue_is_compared_where_the_instruments_file_says_what_it_is(
+    common: str, told: set[str]
+) -> None:
+    facts = [Facts("XBTUSD", "bitmex", instrument=common, currency="USDT")]
+    found = judged(tape({BTC: near, XBT: away(1.02)}), facts)
+    assert {(a.venue, a.symbol) for a in found.of(RULE)} == {(venue, "XBTUSD") for venue in told}
+
+
 def test_the_rules_of_the_how_to_page_can_be_used() -> None:
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "compare-venues.md").read_text()
     block = re.search(r"```toml\n(.*?)```", page, re.DOTALL)

@@ -32,6 +32,7 @@ class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
     critical_pct: float = 10.0
     min_scales: float = 0.0  # of the symbol's own robust scale over the horizon, once it has one: less is usual now
     calm_scales: float = 0.0  # the same of its slow scale alone: where this is more than `pct`, all percents grow
+    fall_scales: float = 0.0  # what `calm_scales` is for falls; 0: the same
     relative: bool = False  # silent until the symbol has a scale of its own
     min_volume: float = 0.0  # times the normal volume, over the newest bars, where that is known
     min_ticks: float = 2.5  # a move of fewer tick sizes is never material
@@ -48,6 +49,7 @@ RECORD = np.dtype(
         ("critical", "f8"),
         ("min_scales", "f8"),
         ("calm_scales", "f8"),
+        ("fall_scales", "f8"),
         ("relative", "i8"),
         ("min_volume", "f8"),
         ("min_ticks", "f8"),
@@ -67,6 +69,7 @@ def _pack(p: PriceMove) -> dict[str, float | int]:
         "critical": p.critical_pct,
         "min_scales": p.min_scales,
         "calm_scales": p.calm_scales,
+        "fall_scales": p.fall_scales or p.calm_scales,
         "relative": int(p.relative),
         "min_volume": p.min_volume,
         "min_ticks": p.min_ticks,
@@ -99,7 +102,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     usual = usual_pct(tick, elapsed)
     if params.relative and usual == 0.0:
         return NONE
-    grown = max(stretch, params.calm_scales * usual * calm_share(head.scale[tick.phase]) / params.pct)
+    calm_scales = params.calm_scales if change > 0.0 else params.fall_scales
+    grown = max(stretch, calm_scales * usual * calm_share(head.scale[tick.phase]) / params.pct)
     opens = max(params.pct * grown, params.min_scales * usual)
     if size < opens:
         return HALF if size >= 0.5 * opens else NONE
@@ -142,5 +146,5 @@ DETECTOR = Detector(
     sentence=_sentence,
     features=frozenset({"recent", "scale", "volume"}),
     chunks=True,
-    knobs={"min_scales": 1.0, "calm_scales": 1.0},
+    knobs={"min_scales": 1.0, "calm_scales": 1.0, "fall_scales": 1.0},
 )
