@@ -147,7 +147,7 @@ def test_a_file_of_which_no_row_can_be_read_is_an_error_that_shows_some(replay: 
     (tmp_path / "TSLA.csv").write_text("time,close\n" + "2025-04-07 10:00,n/a\n" * 9)
     code, _, err = replay("TSLA.csv", "--venue", "XNAS")
     assert code == 2 and "TSLA.csv, line 2: close is not a number: 'n/a'" in err and "and 4 more" in err
-    assert err.endswith("error: not one of 9 rows could be read; --map says which column holds what\n")
+    assert "error: not one of 9 rows could be read; --map says which column holds what; times are ISO 8601" in err
 
 
 def test_standard_input_cannot_be_gone_on_with_and_says_so(market: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tapewatch.feeds.csv_blocks import (
     STDIN,
+    STDIN_NAME,
     Block,
     content_digest,
     file_blocks,
@@ -29,6 +30,7 @@ from tapewatch.feeds.csv_instruments import InstrumentTable
 from tapewatch.feeds.csv_layout import Layout, learn_layout
 from tapewatch.feeds.csv_rows import RowReader, Rows
 from tapewatch.feeds.csv_settings import CsvSettings
+from tapewatch.feeds.gunzip import unpacked
 from tapewatch.feeds.heartbeats import NO_TIME, HeartbeatGrid, Placed, heartbeat_columns, insert_heartbeats
 from tapewatch.feeds.merge import Stream, merge
 from tapewatch.feeds.prefetch import prefetch
@@ -74,8 +76,8 @@ class CsvFeed:
         self, paths: Sequence[str], settings: CsvSettings, zone_of: Callable[[str], str], stdin: BinaryIO, block: int
     ) -> None:
         self._paths = paths
-        self._stdin = stdin
-        self._stdin_head = read_pipe_head(stdin) if STDIN in paths else b""
+        self._stdin = unpacked(stdin) if STDIN in paths else stdin
+        self._stdin_head = read_pipe_head(self._stdin) if STDIN in paths else b""
         self._stdin_used = False
         self._block_bytes = block
         self._instruments = InstrumentTable(settings.zone, zone_of)
@@ -145,7 +147,7 @@ class CsvFeed:
 
     def _learn(self, path: str, settings: CsvSettings) -> tuple[Layout, int]:
         """The layout of a file, with its interval, and the acting time of its first row (`NO_TIME` if unreadable)."""
-        raw = read_head(path) if path != STDIN else whole_lines(self._stdin_head, ended=True, file="standard input")
+        raw = read_head(path) if path != STDIN else whole_lines(self._stdin_head, ended=True, file=STDIN_NAME)
         layout = learn_layout(path, raw, settings)
         rows = RowReader(layout, self._instruments).read(Block(raw, 1))
         if layout.kind is Kind.BAR:

@@ -15,9 +15,10 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from tapewatch.feeds.gunzip import GZIP_MAGIC, read_some
 from tapewatch.model.errors import InputError, RetryableError
 
-STDIN = "-"
+STDIN, STDIN_NAME = "-", "standard input"
 HEAD_BYTES = 256 << 10
 """What is read of a file to learn its layout."""
 
@@ -28,7 +29,6 @@ _NEWLINE = ord("\n")
 _PAUSE_S = 0.5  # a pipe that is silent so long has shown the head that it will show
 _BOM = b"\xef\xbb\xbf"
 _BOMS_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,14 @@ def read_head(path: str) -> bytes:
 def read_pipe_head(stream: BinaryIO) -> bytes:
     """What a pipe shows at first: up to 64 KiB, less where it ends or pauses; may end inside a line."""
     head = bytearray()
-    while len(head) < _ENDS_BYTES:
-        if b"\n" in head and not _ready(stream):
-            break
-        piece = _read_some(stream, _ENDS_BYTES - len(head))
-        if not piece:
-            break
-        head += piece
+    with _reported(STDIN_NAME):
+        while len(head) < _ENDS_BYTES:
+            if b"\n" in head and not _ready(stream):
+                break
+            piece = read_some(stream, _ENDS_BYTES - len(head))
+            if not piece:
+                break
+            head += piece
     return bytes(head)
 
 
@@ -143,8 +144,8 @@ def file_blocks(path: str, block_bytes: int) -> Iterator[Block]:
 
 def pipe_blocks(stream: BinaryIO, head: bytes, block_bytes: int) -> Iterator[Block]:
     """What was read of a pipe already, then the rest as it comes: a line is not held back for a block to fill."""
-    with _reported(STDIN):
-        yield from _cut(chain([head], iter(lambda: _read_some(stream, block_bytes), b"")), "standard input")
+    with _reported(STDIN_NAME):
+        yield from _cut(chain([head], iter(lambda: read_some(stream, block_bytes), b"")), STDIN_NAME)
 
 
 def _cut(pieces: Iterable[bytes], file: str) -> Iterator[Block]:
@@ -170,13 +171,8 @@ def count_lines(data: bytes) -> int:
 
 def _open(path: str) -> BinaryIO:
     with Path(path).open("rb") as file:
-        packed = file.read(2) == _GZIP_MAGIC
+        packed = file.read(2) == GZIP_MAGIC
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else Path(path).open("rb")
-
-
-def _read_some(stream: BinaryIO, size: int) -> bytes:
-    read1 = getattr(stream, "read1", None)
-    return bytes(read1(size)) if read1 is not None else stream.read(size)
 
 
 def _ready(stream: BinaryIO) -> bool:

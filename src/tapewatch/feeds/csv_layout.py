@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePath
 
-from tapewatch.feeds.csv_blocks import STDIN
+from tapewatch.feeds.csv_blocks import STDIN, STDIN_NAME
 from tapewatch.feeds.csv_names import BINANCE_KLINES, find_fields, headerless_names, is_header, split_date
 from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.csv_symbols import Shape, symbol_from_file
@@ -56,7 +56,7 @@ class Layout:
 
 def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
     """Learn the layout from whole lines at the head of a file. Raises InputError where it is not market data."""
-    file = "standard input" if path == STDIN else path
+    file = STDIN_NAME if path == STDIN else path
     lines = head.decode("utf-8", "replace").splitlines()
     at = next(i for i, line in enumerate(lines) if line.strip())
     delimiter = max(_DELIMITERS, key=lambda d: (lines[at].count(d), -_DELIMITERS.index(d)))

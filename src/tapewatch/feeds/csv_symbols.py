@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from tapewatch.model.instruments import upper_symbol
+
 Shape = Literal["klines", "trades", "bars"]
 """Binance klines, single trades, or any other bars."""
 
@@ -41,7 +43,7 @@ def canonical_symbol(text: str) -> str:
     >>> canonical_symbol(" tsla "), canonical_symbol("BTCUSDT"), canonical_symbol("eth/btc")
     ('TSLA', 'BTC/USDT', 'ETH/BTC')
     """
-    return split_pair(text.strip().upper(), _STABLE_QUOTES)
+    return split_pair(upper_symbol(text), _STABLE_QUOTES)
 
 
 def split_pair(symbol: str, quotes: tuple[str, ...]) -> str:

@@ -13,6 +13,15 @@ class Instrument(msgspec.Struct, frozen=True, order=True):
         return f"{self.venue}:{self.symbol}"
 
 
+def upper_symbol(text: str) -> str:
+    """A symbol as feeds and stores spell it, whatever the case that somebody typed: `tsla` is TSLA.
+
+    >>> upper_symbol(" tsla "), upper_symbol("btc/usdt")
+    ('TSLA', 'BTC/USDT')
+    """
+    return text.strip().upper()
+
+
 def default_venue(symbol: str) -> str:
     """The venue taken where nobody named one: `binance` for a pair with a slash, else `XNAS`.
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tapewatch.model.errors import InputError, RetryableError
+from tapewatch.model.instruments import upper_symbol
 from tapewatch.model.times import DAY_NS, SECOND_NS, datetime_to_ns
 from tapewatch.reports.content import zone_of
 from tapewatch.reports.port import ReportRequest
@@ -55,7 +56,7 @@ def _schedule(name: str, wanted: ScheduleSettings) -> Schedule:
     request = ReportRequest(
         format=wanted.format,
         venue=wanted.venue,
-        symbol=wanted.symbol,
+        symbol=wanted.symbol and upper_symbol(wanted.symbol),
         severity=list(wanted.severity) or None,
         title=wanted.title,
         zone=wanted.zone,

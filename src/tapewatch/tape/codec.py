@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewatch.model.instruments import Instrument, default_venue
+from tapewatch.model.instruments import Instrument, default_venue, upper_symbol
 from tapewatch.model.ticks import DTYPES, Column, DeadLetter, FeedBatch, Kind, TickBatch, make_batch
 from tapewatch.model.times import MINUTE_NS, format_rfc3339
 from tapewatch.model.trade_ids import hash_trade_ids, hash_trade_numbers
@@ -173,7 +173,7 @@ class JsonDecoder:
         return symbol_id
 
     def _instrument(self, record: Record) -> Instrument:
-        symbol = (record.symbol or "").strip().upper()
+        symbol = upper_symbol(record.symbol or "")
         if not symbol:
             raise _UnreadableError("symbol is missing")
         if len(symbol) > _LONGEST_SYMBOL or not symbol.isprintable():

@@ -134,6 +134,18 @@ def test_standard_input_is_read_once_and_has_no_identity() -> None:
         feed.batches(0)
 
 
+def test_packed_standard_input_is_unpacked_and_damage_to_it_is_named() -> None:
+    texts = bars(["1744034400,A,1,1,1,1,1"]), "1744034460,A,1,1,1,1,1\n" * 2, "1744034520,A,1,1,1,1,1\n"
+    packed = b"".join(
+        gzip.compress(text.encode(), mtime=0) for text in texts
+    )  # three members, as `cat a.gz b.gz` gives
+    feed = open_csv(["-"], CsvSettings(), zone_of=zone_of, stdin=io.BytesIO(packed), block_bytes=50)
+    assert gather(feed.batches(0)).names() == ["XNAS:A"] * 4
+    for damaged in (packed[:-4], packed[:-12] + b"\xff" * 12):
+        with pytest.raises(InputError, match="standard input: damaged or cut off gzip data"):
+            gather(open_csv(["-"], CsvSettings(), zone_of=zone_of, stdin=io.BytesIO(damaged)).batches(0))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -47,6 +47,7 @@ def test_the_link_header_is_the_next_page_and_the_last_has_none() -> None:
         ("venue=XNAS", "venue", {"XNAS"}),
         ("category=volume", "category", {"volume"}),
         ("symbol=BTC/USDT", "symbol", {"BTC/USDT"}),
+        ("symbol=btc/usdt", "symbol", {"BTC/USDT"}),
     ],
 )
 def test_each_filter_keeps_all_that_fits_and_nothing_else(query: str, field: str, values: set[str]) -> None:
@@ -55,8 +56,8 @@ def test_each_filter_keeps_all_that_fits_and_nothing_else(query: str, field: str
     assert {item[field] for item in items} == values
 
 
-@pytest.mark.parametrize("written", ["BTC/USDT", "BTC%2FUSDT"])
-def test_a_symbol_with_a_slash_is_found_plain_or_encoded_on_every_page(written: str) -> None:
+@pytest.mark.parametrize("written", ["BTC/USDT", "BTC%2FUSDT", "btc/Usdt"])
+def test_a_symbol_is_found_plain_or_encoded_and_in_any_case_on_every_page(written: str) -> None:
     items = [item for page in follow(make_client(), f"/alerts/{written}?limit=10") for item in page["items"]]
     assert {item["alert_id"] for item in items} == {a.alert_id for a in ALERTS if a.symbol == "BTC/USDT"}
 

@@ -16,6 +16,8 @@ from tapewatch.runtime.cli.common import CliState, ConfigOption, DebugOption, Se
 from tapewatch.runtime.cli.lazy import LazyGroup
 
 FAILED, WRONG_INPUT, TRY_AGAIN = 1, 2, 3
+_USERS = (InputError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""What the user mends: also paths that nothing can be read from or written to."""
 
 HELP = """Watches live market data, finds what is abnormal while it happens, and tells the people who must act.
 
@@ -88,6 +90,6 @@ def _report(error: Exception, message: str, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     typer.secho("error: " + message.replace("\n", "\n       "), fg=typer.colors.RED, err=True)
-    if isinstance(error, InputError):
+    if isinstance(error, _USERS):
         return WRONG_INPUT
     return TRY_AGAIN if isinstance(error, RetryableError) else FAILED

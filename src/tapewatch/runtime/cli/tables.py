@@ -11,6 +11,7 @@ from tapewatch.model.alerts import Alert
 from tapewatch.model.market import Group
 from tapewatch.model.ticks import Fate
 from tapewatch.model.times import format_local
+from tapewatch.reports.words import count
 from tapewatch.runtime.pipeline import Progress
 from tapewatch.stores.port import AlertQuery, AlertStore, GroupQuery, GroupStore
 
@@ -37,7 +38,7 @@ def alert_table(alerts: list[Alert], title: str) -> Table:
     table.add_column("peak", justify="right", no_wrap=True)
     table.add_column("what happened", ratio=1, min_width=24)
     for alert in alerts:
-        what = Text(alert.rule, style="bold").append(f" {_short(alert)}", style="not bold")
+        what = Text(alert.rule, style="bold").append(f": {_short(alert)}", style="not bold")
         table.add_row(
             format_local(alert.onset_ns, venue_info(alert.venue).zone)[:16],
             alert.symbol,
@@ -78,9 +79,9 @@ def show_groups(console: Console, store: GroupStore) -> None:
 def show_alerts(console: Console, store: AlertStore, progress: Progress, seconds: float) -> None:
     """The alerts of a run as a table, and one paragraph of counts below it. Says what it leaves out."""
     shown: list[Alert] = []
-    count, incidents = 0, {"price": set[str](), "data_quality": set[str]()}
+    total, incidents = 0, {"price": set[str](), "data_quality": set[str]()}
     for alert in all_alerts(store):
-        count += 1
+        total += 1
         incidents["data_quality" if alert.category == "data_quality" else "price"].add(alert.incident_id)
         if len(shown) < SHOWN:
             shown.append(alert)
@@ -88,14 +89,14 @@ def show_alerts(console: Console, store: AlertStore, progress: Progress, seconds
         console.print(alert_table(shown, "Alerts"))
     else:
         console.print("No alert.")
-    if count > len(shown):
+    if total > len(shown):
         console.print(
-            f"... and {count - len(shown):,} more: write them with --report FILE.csv, or print them with --json"
+            f"... and {total - len(shown):,} more: write them with --report FILE.csv, or print them with --json"
         )
     fates = ", ".join(f"{n:,} {f.name.lower()}" for f, n in sorted(progress.fates.items()) if f is not Fate.JUDGED)
     rate = f", {progress.records / seconds:,.0f} records/s" if seconds > 0 and progress.records else ""
     console.print(
         f"{progress.fates.get(Fate.JUDGED, 0):,} ticks judged ({fates or 'nothing else'}) in {seconds:.1f} s{rate}: "
-        f"{count:,} alerts in {len(incidents['price']):,} price incidents and"
-        f" {len(incidents['data_quality']):,} data-quality incidents"
+        f"{count(total, 'alert')} in {count(len(incidents['price']), 'price incident')} and"
+        f" {count(len(incidents['data_quality']), 'data-quality incident')}"
     )

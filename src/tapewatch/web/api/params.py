@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from msgspec.structs import replace
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from tapewatch.model.alerts import Category, Severity, State
 from tapewatch.model.errors import InputError
+from tapewatch.model.instruments import upper_symbol
 from tapewatch.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, parse_rfc3339
 from tapewatch.stores.port import AlertQuery
 from tapewatch.web.api.cursors import decode_cursor, filters_digest
@@ -76,8 +77,9 @@ _NAME = r"^[A-Za-z0-9._:-]{1,64}$"
 _SYMBOL = r"^[^\x00-\x20\x7f-\x9f]{1,64}$"
 _ID = r"^[0-9a-f]{32}$"
 Venue = Annotated[str | None, Query(pattern=_NAME, description="`XNAS`, `binance`, ...")]
-SymbolFilter = Annotated[str | None, Query(pattern=_SYMBOL, description="`TSLA`, `BTC/USDT`, ...")]
-SymbolPath = Annotated[str, Path(pattern=_SYMBOL, description="`TSLA`, or `BTC/USDT` with its slash plain or as %2F.")]
+_Symbol = Annotated[str, AfterValidator(upper_symbol), Field(pattern=_SYMBOL)]
+SymbolFilter = Annotated[_Symbol | None, Query(description="`TSLA`, `BTC/USDT`, ...; in any case.")]
+SymbolPath = Annotated[_Symbol, Path(description="`TSLA`, or `BTC/USDT` with its slash plain or as %2F; in any case.")]
 AlertId = Annotated[str, Path(pattern=_ID)]
 IncidentId = Annotated[str, Path(pattern=_ID)]
 TaskId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay
 
 app = command_app()
 DEAD_SHOWN = 5
+HELP = (
+    "--map says which column holds what; times are ISO 8601 (2025-04-07 10:10), YYYYMMDD, or s, ms, us, ns since 1970"
+)
 
 
 @app.command()
@@ -78,12 +81,16 @@ def replay(
     for note in venue_notes(feed):
         typer.echo(note, err=True)
     with _stores(data_dir, feed, report is not None) as sinks:
-        _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
+        fates, known_dead = _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
+        _say_dead(sinks, fates, known_dead, data_dir)
         if report is not None:
             _write(report, sinks)
 
 
-def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool, quiet: bool) -> None:
+def _replay(
+    settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool, quiet: bool
+) -> "tuple[dict[Fate, int], int]":
+    """Run it and show what was found; gives the records by fate, and how many were dead letters of earlier runs."""
     from rich.console import Console
 
     from tapewatch.model.ticks import Fate
@@ -102,10 +109,10 @@ def _replay(settings: "Settings", feed: "Feed", sinks: "Sinks", *, as_json: bool
         if sinks.groups is not None:
             show_groups(Console(), sinks.groups)
         show_alerts(Console(), sinks.alerts, pipeline.progress, seconds)
-    _say_dead(sinks, pipeline.progress.fates, known_dead)
+    return pipeline.progress.fates, known_dead
 
 
-def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int) -> None:
+def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int, data_dir: Path | None) -> None:
     """Name the first rows that this run could not read, on standard error; an InputError where not one could be.
     `known` are the dead letters of earlier runs."""
     from tapewatch.model.errors import InputError
@@ -115,10 +122,11 @@ def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int) -> None:
     for _, letter in sinks.dead_letters.dead_letters(known, DEAD_SHOWN) if dead else ():
         typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}", err=True)
     if dead > DEAD_SHOWN:
-        kept = "with --data-dir all are kept, and tapewatch dead-letters lists them"
+        listed = f"tapewatch dead-letters list --data-dir {data_dir or 'DIR'}"
+        kept = f"{listed} shows all" if data_dir else f"with --data-dir DIR all are kept, and {listed} shows them"
         typer.echo(f"not read: ... and {dead - DEAD_SHOWN:,} more; {kept}", err=True)
     if dead and not any(count for fate, count in fates.items() if fate not in (Fate.DEAD, Fate.HEARTBEAT)):
-        raise InputError(f"not one of {dead:,} rows could be read; --map says which column holds what")
+        raise InputError(f"not one of {dead:,} rows could be read; {HELP}")
 
 
 def _nothing(_: "Sequence[Alert]") -> None:

@@ -34,6 +34,7 @@ def report(
       tapewatch report all.csv --data-dir tapewatch-demo
     """
     from tapewatch.model.errors import InputError
+    from tapewatch.model.instruments import upper_symbol
     from tapewatch.model.times import parse_moment
     from tapewatch.reports.port import ReportRequest
     from tapewatch.reports.tasks import check_request
@@ -49,7 +50,7 @@ def report(
         from_ns=parse_moment(begin) if begin else None,
         to_ns=parse_moment(end) if end else None,
         venue=venue,
-        symbol=symbol,
+        symbol=symbol and upper_symbol(symbol),
         severity=severity or None,
         title=title,
         zone=zone,

@@ -54,7 +54,7 @@ def list_alerts(
 def list_alerts_of_symbol(
     request: Request, deps: Deps, symbol: params.SymbolPath, query: AlertList, cursor: params.Cursor = None
 ) -> Response:
-    """The symbol as its venue writes it (`TSLA`, `BTC/USDT`); all venues unless `venue` is given."""
+    """The symbol in any case (`TSLA`, `BTC/USDT`); all venues unless `venue` is given."""
     return _page(request, deps, replace(query, symbol=symbol), cursor)
 
 
