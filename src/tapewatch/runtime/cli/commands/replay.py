@@ -23,9 +23,7 @@ if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay
 
 app = command_app()
 DEAD_SHOWN = 5
-HELP = (
-    "--map says which column holds what; times are ISO 8601 (2025-04-07 10:10), YYYYMMDD, or s, ms, us, ns since 1970"
-)
+HELP = "--map says which column holds what; times are ISO 8601 (2025-04-07 10:10), YYYYMMDD, or s to ns since 1970"
 
 
 @app.command()
