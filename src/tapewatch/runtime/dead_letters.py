@@ -29,7 +29,13 @@ class Letter:
     original: bytes
     key: bytes | None = None
     is_cut: bool = False  # only its beginning was kept
-    partition: int = 0
+    partition: int | None = None  # of a topic; a file has none
+
+    @property
+    def place(self) -> str:
+        """Source, partition where there is one, and offset."""
+        source = self.source if self.partition is None else f"{self.source}/{self.partition}"
+        return f"{source}:{self.offset}"
 
 
 class Letters(Protocol):
@@ -80,7 +86,7 @@ class KafkaLetters:
             [
                 DeadMessage(
                     topic=x.source,
-                    partition=x.partition,
+                    partition=x.partition or 0,
                     offset=x.offset,
                     reason=x.reason,
                     original=x.original,
@@ -121,8 +127,8 @@ class KeptLetters:
 
 
 def open_letters(settings: Settings, *, kafka: bool) -> Letters:
-    """The dead letters of the cluster (`kafka`) or of the data directory."""
-    if not kafka:
+    """The dead letters of the data directory or, with `kafka` or where that holds no data, of the cluster."""
+    if not kafka and (settings.data_dir / DATABASE).exists():
         return KeptLetters(settings.data_dir)
     from tapewatch.runtime.config.kafka import kafka_settings
     from tapewatch.tape.kafka_names import DEAD_LETTERS

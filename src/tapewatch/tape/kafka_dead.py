@@ -71,9 +71,10 @@ def read_dead(settings: KafkaSettings, after: int = -1, topic: str = DEAD_LETTER
 
 
 def replay(publisher: KafkaPublisher, letters: Sequence[DeadMessage]) -> None:
-    """Write the originals again to the topics that they came from, with the keys that they had."""
+    """Write the originals again to the partitions that they came from, which is where the state of their symbols is,
+    with the keys that they had as far as those were kept."""
     for letter in letters:
-        publisher.send(letter.topic, [letter.key], [letter.original])
+        publisher.send(letter.topic, [letter.key], [letter.original], partition=letter.partition)
     publisher.flush()
 
 

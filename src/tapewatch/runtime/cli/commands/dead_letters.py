@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 app = command_app()
 _WIDTH = 60
 
-KafkaFlag = Annotated[bool, typer.Option("--kafka", help="Those of the cluster's topic; else of the data directory.")]
+KafkaFlag = Annotated[
+    bool,
+    typer.Option("--kafka", help="Those of the cluster's topic; else of the data directory, where that holds data."),
+]
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Which data directory.")]
 Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER...", help="Numbers that `list` shows.")]
 
@@ -41,7 +44,7 @@ def list_letters(
             typer.echo(f"there are more: --after {last}", err=True)
             break
         last, shown = letter.number, shown + 1
-        typer.echo(f"{letter.number:>6}  {letter.source}:{letter.offset}  {_short(letter.reason)}")
+        typer.echo(f"{letter.number:>6}  {letter.place}  {_short(letter.reason)}")
     if not shown:
         typer.echo("no dead letters", err=True)
 
@@ -55,7 +58,7 @@ def show(ctx: typer.Context, numbers: Numbers, kafka: KafkaFlag = False, data_di
       tapewatch dead-letters show 3 --kafka
     """
     for letter in _wanted(_open(ctx, kafka, data_dir), numbers):
-        typer.echo(f"number   {letter.number}\nplace    {letter.source}, offset {letter.offset}")
+        typer.echo(f"number   {letter.number}\nplace    {letter.place}")
         if letter.key is not None:
             typer.echo(f"key      {letter.key.decode(errors='replace')}")
         typer.echo(f"reason   {letter.reason}")
@@ -74,8 +77,8 @@ def replay(
 ) -> None:
     """Have dead letters read again, once what was wrong is set right.
 
-    With --kafka they are written again, as they were, to the topics that they came from. Of a data directory, their
-    rows are written out, to be corrected and read by `tapewatch replay` or `serve`.
+    Those of the cluster are written again, as they were, to the partitions that they came from. Of a data directory,
+    their rows are written out, to be corrected and read by `tapewatch replay` or `serve`.
 
     \b
     Examples:
@@ -104,9 +107,12 @@ def replay(
 
 def _open(ctx: typer.Context, kafka: bool, data_dir: Path | None) -> "Letters":
     from tapewatch.runtime.config.layers import Flag
-    from tapewatch.runtime.dead_letters import open_letters
+    from tapewatch.runtime.dead_letters import KeptLetters, open_letters
 
-    return open_letters(state_of(ctx).load([Flag("--data-dir", "data_dir", data_dir)]).settings, kafka=kafka)
+    settings = state_of(ctx).load([Flag("--data-dir", "data_dir", data_dir)]).settings
+    if data_dir is not None and not kafka:
+        return KeptLetters(data_dir)
+    return open_letters(settings, kafka=kafka)
 
 
 def _wanted(letters: "Letters", numbers: list[int]) -> Iterable["Letter"]:
