@@ -11,9 +11,9 @@ from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.alerts.rows import BUFFER
 from tapewatch.detection.breadth_buffer import MINUTE_KEY, MinuteBuffer, Minutes
 from tapewatch.detection.calibration import Calibration
-from tapewatch.detection.instruments import common_name
 from tapewatch.detection.kernel import CALENDAR, DONE, kernel_for
 from tapewatch.detection.layout import cold_dtype, hot_dtype
+from tapewatch.detection.markets import common_name
 from tapewatch.detection.narrate import Narrator
 from tapewatch.detection.peers import NOBODY, peers
 from tapewatch.detection.rules import RuleSet

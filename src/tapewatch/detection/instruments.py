@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from tapewatch.alerts.compiled import Row, compiled, compiled_apart
-from tapewatch.detection.calendars import quote_currency
 from tapewatch.detection.groups import HALTS, SPLITS
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
@@ -81,17 +80,6 @@ def _check(facts: Facts) -> None:
     for halt in facts.halts:
         if parse_rfc3339(halt.begin) >= parse_rfc3339(halt.end):
             raise InputError(f"the halt of {halt.begin} ends before it begins")
-
-
-def common_name(of: Instrument, facts: Facts | None) -> tuple[str, str]:
-    """(name, money) that venues of one instrument share: what the file says, else its symbol and what that tells.
-
-    >>> common_name(Instrument("bitmex", "XBTUSD"), Facts("XBTUSD", "bitmex", instrument="BTC/USD"))
-    ('BTC/USD', 'USD')
-    """
-    name = facts.instrument if facts is not None and facts.instrument else of.symbol
-    money = facts.currency if facts is not None and facts.currency else quote_currency(of.venue, of.symbol)
-    return name.upper(), money
 
 
 def fill_facts(row: Any, facts: Facts) -> None:

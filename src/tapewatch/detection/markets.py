@@ -1,6 +1,9 @@
-"""Which symbols are a market together: those that are priced in the same money in the same place."""
+"""Which symbols are a market together: those that are priced in the same money in the same place. And which are one
+instrument under the names of several venues."""
 
 from tapewatch.detection.calendars import quote_currency, venue_info
+from tapewatch.detection.instruments import Facts
+from tapewatch.model.instruments import Instrument
 
 
 def market_of(venue: str, symbol: str) -> str:
@@ -16,3 +19,14 @@ def market_of(venue: str, symbol: str) -> str:
     if info.kind == "stock":
         return info.calendar or venue
     return f"{venue}:{quote_currency(venue, symbol)}"
+
+
+def common_name(of: Instrument, facts: Facts | None) -> tuple[str, str]:
+    """(name, money) that venues of one instrument share: what the file says, else its symbol and what that tells.
+
+    >>> common_name(Instrument("bitmex", "XBTUSD"), Facts("XBTUSD", "bitmex", instrument="BTC/USD"))
+    ('BTC/USD', 'USD')
+    """
+    name = facts.instrument if facts is not None and facts.instrument else of.symbol
+    money = facts.currency if facts is not None and facts.currency else quote_currency(of.venue, of.symbol)
+    return name.upper(), money

@@ -58,7 +58,7 @@ def test_the_venues_that_left_are_told_and_no_others(reference: list[Alert]) -> 
 def test_the_table_of_a_replay_says_which_venue_it_is(reference: list[Alert]) -> None:
     out = StringIO()
     Console(file=out, width=400).print(alert_table(reference[:1], "Alerts"))
-    assert "venue_divergence on kraken is at" in out.getvalue()
+    assert "venue_divergence: on kraken is at" in out.getvalue()
 
 
 def test_on_disk_in_any_batches_and_restarts_the_same_is_told(tmp_path: Path, reference: list[Alert]) -> None:

@@ -77,7 +77,7 @@ _NAME = r"^[A-Za-z0-9._:-]{1,64}$"
 _SYMBOL = r"^[^\x00-\x20\x7f-\x9f]{1,64}$"
 _ID = r"^[0-9a-f]{32}$"
 Venue = Annotated[str | None, Query(pattern=_NAME, description="`XNAS`, `binance`, ...")]
-_Symbol = Annotated[str, AfterValidator(upper_symbol), Field(pattern=_SYMBOL)]
+_Symbol = Annotated[str, Field(pattern=_SYMBOL), AfterValidator(upper_symbol)]
 SymbolFilter = Annotated[_Symbol | None, Query(description="`TSLA`, `BTC/USDT`, ...; in any case.")]
 SymbolPath = Annotated[_Symbol, Path(description="`TSLA`, or `BTC/USDT` with its slash plain or as %2F; in any case.")]
 AlertId = Annotated[str, Path(pattern=_ID)]
