@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from tapewatch import __version__
 from tapewatch.model.alerts import DISPOSITIONS, SEVERITIES, Alert, Case, Severity
 from tapewatch.model.market import Group
-from tapewatch.model.times import format_rfc3339
+from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tapewatch.reports.content import CATEGORIES, OPEN_STATES, Coverage, Summary, Tally, severity_key
 from tapewatch.reports.incidents import Figure
 from tapewatch.reports.port import ReportRequest
@@ -44,11 +44,11 @@ def document(
         "title": plain(request.title or "Market surveillance report", 120),
         "period": _period(request, local),
         "generated": f"{local.text(generated_ns, '%Y-%m-%d %H:%M:%S')} {local.name(generated_ns)}",
-        "generated_utc": format_rfc3339(generated_ns // 1_000_000_000 * 1_000_000_000),
-        "generated_s": generated_ns // 1_000_000_000,
+        "generated_utc": format_rfc3339(generated_ns // SECOND_NS * SECOND_NS),
+        "generated_s": generated_ns // SECOND_NS,
         "zone": plain(request.zone, 60),
         "version": __version__,
-        "facts": _facts(request, summary, coverage, local, generated_ns),
+        "facts": _facts(request, summary, coverage, local, generated_ns // SECOND_NS * SECOND_NS),
         "empty": summary.total == 0,
         "lead": _lead(summary),
         "tiles": _tiles(summary),

@@ -2,6 +2,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tapewatch.reports.content import summarise
 from tapewatch.reports.document import NARROW, TOP_SYMBOLS, WIDE, document
 from tapewatch.reports.port import ReportRequest
@@ -28,3 +29,12 @@ def test_a_long_name_can_break_wherever_it_stands_in_a_column() -> None:
     for worst in content["worst"]:
         assert max(map(len, worst["symbol"].split("\u200b"))) <= NARROW
         assert max(map(len, worst["message"].replace(" ", "\u200b").split("\u200b"))) <= WIDE
+
+
+def test_the_report_says_to_the_second_when_it_was_made() -> None:
+    at_ns = ONSET_NS // SECOND_NS * SECOND_NS
+    summary = summarise((), ZoneInfo("UTC"))
+    page = document(
+        ReportRequest(format="pdf"), summary, [], None, zone=ZoneInfo("UTC"), generated_ns=at_ns + 123_456_789
+    )
+    assert dict(page["facts"])["Generated"].startswith(f"{format_rfc3339(at_ns)} by tapewatch ")
