@@ -29,15 +29,13 @@ def plain(table: Any) -> Any:
     return table if as_python else np.frombuffer(table, np.dtype((np.void, table.dtype)))
 
 
-def _key(name: Instrument, part: str) -> str:
-    """`VENUE|SYMBOL|part`. A symbol may hold a bar; a venue's, and its `*`, are quoted, so that any name reads back."""
-    return f"{quote(name.venue, safe='')}|{name.symbol}|{part}"
-
-
 @lru_cache(maxsize=1 << 16)
 def row_keys(name: Instrument) -> tuple[str, str]:
-    """The keys of a symbol's rows, hot and cold. Kept: each batch asks for those of all its symbols."""
-    return _key(name, "hot"), _key(name, "cold")
+    """The keys of a symbol's rows, hot and cold: `VENUE|SYMBOL|part`. Kept: each batch asks for all of its symbols.
+
+    A symbol may hold a bar; a venue's, and its `*`, are quoted, so that any name reads back."""
+    both = f"{quote(name.venue, safe='')}|{name.symbol}|"
+    return both + "hot", both + "cold"
 
 
 def read_key(key: str) -> tuple[Instrument, str]:

@@ -31,33 +31,12 @@ def read_some(stream: BinaryIO | io.RawIOBase, size: int) -> bytes:
     return bytes((stream.read if read1 is None else read1)(size) or b"")
 
 
-class _Begun(io.RawIOBase):
-    """A stream of which the first bytes were read already. Without a buffer, and so without its lock: a thread that
-    waits in one at the end aborts the process."""
+class _Over(io.RawIOBase):
+    """A stream made from another one. Without a buffer, and so without its lock: a thread that waits in one at the end
+    aborts the process."""
 
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start, self._rest = start, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._rest.fileno()
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self._start or read_some(self._rest, len(view))
-        self._start = data[len(view) :]
-        return _fill(view, data[: len(view)])
-
-
-class _Gunzip(io.RawIOBase):
-    """What is packed in `source`: one gzip member or several."""
-
-    def __init__(self, source: io.RawIOBase) -> None:
+    def __init__(self, source: BinaryIO | io.RawIOBase) -> None:
         self._source = source
-        self._member = zlib.decompressobj(_WBITS)
-        self._packed = b""
 
     def readable(self) -> bool:
         return True
@@ -67,22 +46,48 @@ class _Gunzip(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer).cast("B")
+        data = self._some(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def _some(self, size: int) -> bytes:
+        """As `read_some`."""
+        raise NotImplementedError
+
+
+class _Begun(_Over):
+    """A stream of which the first bytes, `start`, were read already."""
+
+    def __init__(self, start: bytes, source: BinaryIO) -> None:
+        super().__init__(source)
+        self._start = start
+
+    def _some(self, size: int) -> bytes:
+        data = self._start or read_some(self._source, size)
+        self._start = data[size:]
+        return data[:size]
+
+
+class _Gunzip(_Over):
+    """What is packed in `source`: one gzip member or several."""
+
+    def __init__(self, source: io.RawIOBase) -> None:
+        super().__init__(source)
+        self._member = zlib.decompressobj(_WBITS)
+        self._packed = b""
+
+    def _some(self, size: int) -> bytes:
         while True:
             if self._member.eof:
                 self._packed = (self._member.unused_data or read_some(self._source, _PIECE_BYTES)).lstrip(b"\0")
                 if not self._packed:
-                    return 0
+                    return b""
                 self._member = zlib.decompressobj(_WBITS)
-            data = self._member.decompress(self._packed, len(view))
+            data = self._member.decompress(self._packed, size)
             self._packed = self._member.unconsumed_tail
             if data:
-                return _fill(view, data)
+                return data
             if not self._packed and not self._member.eof:
                 self._packed = read_some(self._source, _PIECE_BYTES)
                 if not self._packed:
                     raise EOFError("it ended before its end marker")
-
-
-def _fill(view: memoryview, data: bytes) -> int:
-    view[: len(data)] = data
-    return len(data)

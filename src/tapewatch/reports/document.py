@@ -40,15 +40,16 @@ def document(
 ) -> Json:
     """Everything that the template prints. Outside texts are single lines of bounded length; all else is ours."""
     local = LocalTimes(zone)
+    generated_ns = generated_ns // SECOND_NS * SECOND_NS
     return {
         "title": plain(request.title or "Market surveillance report", 120),
         "period": _period(request, local),
         "generated": f"{local.text(generated_ns, '%Y-%m-%d %H:%M:%S')} {local.name(generated_ns)}",
-        "generated_utc": format_rfc3339(generated_ns // SECOND_NS * SECOND_NS),
+        "generated_utc": format_rfc3339(generated_ns),
         "generated_s": generated_ns // SECOND_NS,
         "zone": plain(request.zone, 60),
         "version": __version__,
-        "facts": _facts(request, summary, coverage, local, generated_ns // SECOND_NS * SECOND_NS),
+        "facts": _facts(request, summary, coverage, local, generated_ns),
         "empty": summary.total == 0,
         "lead": _lead(summary),
         "tiles": _tiles(summary),

@@ -126,9 +126,11 @@ class KeptLetters:
         raise GiveUpError(f"{len(letters)} dead letters came from files, which are not written to")
 
 
-def open_letters(settings: Settings, *, kafka: bool) -> Letters:
-    """The dead letters of the data directory or, with `kafka` or where that holds no data, of the cluster."""
-    if not kafka and (settings.data_dir / DATABASE).exists():
+def open_letters(settings: Settings, *, kafka: bool | None) -> Letters:
+    """The dead letters of the cluster, or of the data directory; where `kafka` is None, of the one that holds data."""
+    if kafka is None:
+        kafka = not (settings.data_dir / DATABASE).exists()
+    if not kafka:
         return KeptLetters(settings.data_dir)
     from tapewatch.runtime.config.kafka import kafka_settings
     from tapewatch.tape.kafka_names import DEAD_LETTERS

@@ -60,7 +60,7 @@ class Judging:
         self.attempts = RedisAttempts(client, settings.state.prefix)
         self.figures = JudgeFigures(registry, now_ns)
         warm(settings)
-        self.fingerprint = self.engine().fingerprint
+        self.fingerprint = self._rules.fingerprint(self._calibration.digest())
 
     def engine(self) -> Engine:
         """A new engine of the rules of the settings, without state."""

@@ -38,6 +38,7 @@ class ShardRunner:
         self.failed: Exception | None = None
         self._news = False
         self._moved = 0, 0  # batches committed, and those dispatched again by then
+        self._told = False  # that nothing was committed since
         self.name = driver.shard.name
         self._thread = threading.Thread(target=self._guarded, name=f"shard {driver.shard.partition}", daemon=True)
 
@@ -118,9 +119,9 @@ class ShardRunner:
         counts = self.driver.counts
         committed, again = counts["committed"], counts["redispatched"]
         if committed != self._moved[0]:
-            self._moved = committed, again
-        elif again == self._moved[1] + IN_VAIN:
-            self._moved = committed, -IN_VAIN - 1  # told, until something is committed
+            self._moved, self._told = (committed, again), False
+        elif not self._told and again >= self._moved[1] + IN_VAIN:
+            self._told = True
             _log.warning(
                 "shard %s stands at %d: its batch was dispatched %d times, and no worker has committed it; is there a "
                 "worker on this queue and this state, with the same rules?",

@@ -107,12 +107,10 @@ def replay(
 
 def _open(ctx: typer.Context, kafka: bool, data_dir: Path | None) -> "Letters":
     from tapewatch.runtime.config.layers import Flag
-    from tapewatch.runtime.dead_letters import KeptLetters, open_letters
+    from tapewatch.runtime.dead_letters import open_letters
 
     settings = state_of(ctx).load([Flag("--data-dir", "data_dir", data_dir)]).settings
-    if data_dir is not None and not kafka:
-        return KeptLetters(data_dir)
-    return open_letters(settings, kafka=kafka)
+    return open_letters(settings, kafka=kafka or (None if data_dir is None else False))
 
 
 def _wanted(letters: "Letters", numbers: list[int]) -> Iterable["Letter"]:

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily
 
 from tapewatch.model.errors import GiveUpError
 from tapewatch.reports.port import ReportRequest
+from tapewatch.runtime.cluster.checks import elasticsearch_answers
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.sinks.archive import archived_bars
 from tapewatch.runtime.cluster.sinks.health import HealthProbe
@@ -34,7 +35,6 @@ from tapewatch.stores.elasticsearch import (
     Retries,
     ensure_indices,
 )
-from tapewatch.stores.elasticsearch.client import answering as elastic_answering
 from tapewatch.stores.elasticsearch.indices import DONE
 from tapewatch.stores.port import ReportTask
 from tapewatch.stores.redis.client import answering as redis_answering
@@ -154,8 +154,7 @@ class ClusterApi:
         return {"mode": "cluster", "degraded": failing}
 
     def _look_at_elastic(self) -> None:
-        with elastic_answering("asking how Elasticsearch is"):
-            self._client.options(request_timeout=3).cluster.health(local=True)
+        elasticsearch_answers(self._client)()
         if not self._made:
             wanted = self._settings.elasticsearch
             ensure_indices(self._client, wanted.prefix, replicas=wanted.replicas, refresh=wanted.refresh, only=DONE)
