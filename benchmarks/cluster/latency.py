@@ -26,6 +26,8 @@ from benchmarks.cluster.walk import Walk, last_of_partition, message, partition
 QUIET_ROWS = 21
 BAR_S = 60.0
 """A bar is stamped with its start, and known at its end."""
+LEAST_SLEEP_S = 0.0005
+"""At a high rate what is due in this time is produced at once: a wake for each tick took most of a core."""
 Key = tuple[str, str]
 _APART = multiprocessing.get_context("spawn")  # a fork of a process with Kafka clients cannot make one
 
@@ -40,6 +42,7 @@ class Pace:
     symbols: int = 500
     warm_rows: int = 100
     lead_s: float = 2.0  # paced, but not counted
+    linger_ms: float = 0.0  # of the producer: at a high rate a request for each tick would busy the broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def measure(
     topic = job.source if contender.name == "echo" else contender.topic(job)
     read = reader or partial(_listen, bootstrap, topic)
     listener = _APART.Process(target=read, args=(path, ready), daemon=True)
-    walk, producer = Walk(pace.symbols, seed=23), _paced_producer(bootstrap)
+    walk, producer = Walk(pace.symbols, seed=23), _paced_producer(bootstrap, pace.linger_ms)
     listener.start()
     ready.wait(15)
     marks = _warm(job, walk, pace, producer)
@@ -127,8 +130,8 @@ def measure(
         shutil.rmtree(job.folder, ignore_errors=True)
 
 
-def _paced_producer(bootstrap: str) -> Producer:
-    return Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "acks": "all", "enable.idempotence": True})
+def _paced_producer(bootstrap: str, linger_ms: float) -> Producer:
+    return Producer({"bootstrap.servers": bootstrap, "linger.ms": linger_ms, "acks": "all", "enable.idempotence": True})
 
 
 def _warm(job: Job, walk: Walk, pace: Pace, producer: Producer) -> set[tuple[str, int]]:
@@ -156,23 +159,24 @@ def _drive(job: Job, walk: Walk, pace: Pace, producer: Producer) -> dict[tuple[s
     k = 0
     while k < total:
         due = min(total, int((time.perf_counter() - start) * pace.ticks_per_s) + 1)
+        now = time.time()  # what is due at once has one time
+        text, burst = stamp(now - BAR_S), []
         while k < due:
             r, i = divmod(k, n)
             if i == 0:
                 jump = (rng.random(n) < 1 / pace.one_in) & (r - jumped > QUIET_ROWS)
                 jumped[jump] = r
-                columns = [c.tolist() for c in walk.row(jump)]
+                values = list(zip(*(c.tolist() for c in walk.row(jump)), strict=True))
                 flags = jump.tolist()
-            now = time.time()
-            text = stamp(now - BAR_S)
             symbol = walk.symbols[i]
-            o, h, low, c, v = (column[i] for column in columns)
-            producer.produce(job.source, message(symbol, text, (o, h, low, c, v)), key=symbol, partition=parts[i])
+            burst.append({"value": message(symbol, text, values[i]), "key": symbol, "partition": parts[i]})
             if flags[i] and k >= lead:
                 waited[symbol, round(_seconds(text) * 1e6)] = now
             k += 1
+        if producer.produce_batch(job.source, burst) < len(burst):
+            raise RuntimeError("the client's queue is full")
         producer.poll(0)
-        time.sleep(max(0.0, start + k / pace.ticks_per_s - time.perf_counter()))
+        time.sleep(max(LEAST_SLEEP_S, start + k / pace.ticks_per_s - time.perf_counter()))
     producer.flush(30)
     return waited
 
