@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import pytest
 
 from tapewatch.model.secret import Secret
 from tapewatch.stores.memory import MemoryNoticeLedger
-from tapewatch.stores.port import LedgerRow, NoticeLedger
+from tapewatch.stores.port import GivenUpNotices, LedgerRow, NoticeLedger
 from tapewatch.stores.redis.client import connect
 from tapewatch.stores.redis.notices import RedisNoticeLedger
 from tapewatch.stores.sqlite import Database, SqliteNoticeLedger
@@ -17,8 +18,12 @@ from tapewatch.stores.sqlite import Database, SqliteNoticeLedger
 ROW = LedgerRow(alert_id="a", revision=1, channel="email", recipient="desk@example.org", notice=b'{"x":1}')
 
 
+class Ledger(NoticeLedger, GivenUpNotices, Protocol):
+    """What is asked of each of the three."""
+
+
 @pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.cluster)])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NoticeLedger]:
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     if request.param == "memory":
         yield MemoryNoticeLedger()
         return
@@ -36,25 +41,25 @@ def _row(**changed: object) -> LedgerRow:
     return msgspec.structs.replace(ROW, **changed)
 
 
-def test_a_notice_is_owed_once_a_key(ledger: NoticeLedger) -> None:
+def test_a_notice_is_owed_once_a_key(ledger: Ledger) -> None:
     others = [_row(alert_id="b"), _row(revision=2), _row(channel="slack"), _row(recipient="risk@example.org")]
     assert ledger.owe([ROW, *others]) == [ROW, *others]
     assert ledger.owe([ROW, _row(alert_id="c")]) == [_row(alert_id="c")]
     assert ledger.owe([_row(notice=b"another text of the same notice")]) == []
 
 
-def test_a_repeat_within_one_call_is_owed_once(ledger: NoticeLedger) -> None:
+def test_a_repeat_within_one_call_is_owed_once(ledger: Ledger) -> None:
     assert ledger.owe([ROW, _row(attempts=3)]) == [ROW]
 
 
-def test_owing_again_does_not_bring_back_what_was_settled(ledger: NoticeLedger) -> None:
+def test_owing_again_does_not_bring_back_what_was_settled(ledger: Ledger) -> None:
     ledger.owe([ROW])
     ledger.settle(_row(state="done", attempts=1))
     assert ledger.owe([ROW]) == []
     assert ledger.due(10, 10) == []
 
 
-def test_what_is_due_comes_oldest_first_and_not_before_its_time(ledger: NoticeLedger) -> None:
+def test_what_is_due_comes_oldest_first_and_not_before_its_time(ledger: Ledger) -> None:
     rows = [_row(alert_id=name, next_try_ns=at) for name, at in (("late", 30), ("b", 20), ("a", 10), ("never", 99))]
     ledger.owe(rows)
     assert [r.alert_id for r in ledger.due(30, 10)] == ["a", "b", "late"]
@@ -64,15 +69,31 @@ def test_what_is_due_comes_oldest_first_and_not_before_its_time(ledger: NoticeLe
 
 
 @pytest.mark.parametrize("state", ["done", "dead", "suppressed"])
-def test_only_pending_rows_are_due(ledger: NoticeLedger, state: str) -> None:
+def test_only_pending_rows_are_due(ledger: Ledger, state: str) -> None:
     ledger.owe([ROW])
     ledger.settle(_row(state=state, last_error="refused"))
     assert ledger.due(10, 10) == []
 
 
-def test_an_attempt_that_is_to_be_repeated_comes_back_as_it_was_settled(ledger: NoticeLedger) -> None:
+def test_an_attempt_that_is_to_be_repeated_comes_back_as_it_was_settled(ledger: Ledger) -> None:
     ledger.owe([ROW])
     again = _row(attempts=2, next_try_ns=50, last_error="503")
     ledger.settle(again)
     assert ledger.due(49, 10) == []
     assert ledger.due(50, 10) == [again]
+
+
+def test_what_was_given_up_can_be_looked_at_and_owed_again(ledger: Ledger) -> None:
+    states = (("done", 1), ("dead", 5), ("suppressed", 2), ("dead", 4), ("dead", 6))
+    rows = [_row(alert_id=f"{at}", state=state, next_try_ns=at, attempts=3) for state, at in states]
+    ledger.owe([_row(alert_id=row.alert_id) for row in rows])
+    for row in rows:
+        ledger.settle(row)
+    assert [row.alert_id for row in ledger.given_up(10)] == ["4", "5", "6"]
+    assert ledger.given_up(2) == [rows[1], rows[4]]
+    assert ledger.given_up(0) == []
+
+    again = msgspec.structs.replace(rows[1], state="pending", attempts=0, next_try_ns=0)
+    ledger.settle(again)
+    assert [row.alert_id for row in ledger.given_up(10)] == ["4", "6"]
+    assert ledger.due(0, 10) == [again]

@@ -266,6 +266,14 @@ class NoticeLedger(Protocol):
         ...
 
 
+class GivenUpNotices(Protocol):
+    """A look at the notices that nobody tries to send any more; `NoticeLedger.settle` can make one pending again."""
+
+    def given_up(self, limit: int) -> list[LedgerRow]:
+        """The newest `limit` rows whose state is `dead`, oldest first."""
+        ...
+
+
 class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one notice; `at_ns` is when its row was last written."""
 

@@ -37,6 +37,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("api", f"{_COMMANDS}.api", "Serve the API over Elasticsearch, Kafka and the archive.", RUN),
     Entry("notify", f"{_COMMANDS}.notify", "Tell people what happened, on the cluster.", RUN),
     Entry("dead-letters", f"{_COMMANDS}.dead_letters", "Look at what could not be read, and replay it.", LOOK),
+    Entry("notices", f"{_COMMANDS}.notices", "Look at notices that were given up, and have them sent.", LOOK),
     Entry("status", f"{_COMMANDS}.status", "Show how an installation is, on one screen.", LOOK),
     Entry("report", f"{_COMMANDS}.report", "Write a PDF or CSV report about what was found.", LOOK),
     Entry("rules", f"{_COMMANDS}.rules", "Check, show, compare and list rule sets.", SET_UP),

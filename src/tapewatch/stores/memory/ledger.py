@@ -31,6 +31,12 @@ class MemoryNoticeLedger:
             ready = [row for row in self._rows.values() if row.state == "pending" and row.next_try_ns <= now_ns]
         return sorted(ready, key=lambda row: row.next_try_ns)[: max(limit, 0)]
 
+    def given_up(self, limit: int) -> list[LedgerRow]:
+        """As the port `GivenUpNotices` says."""
+        with self._lock:
+            found = [row for row in self._rows.values() if row.state == "dead"]
+        return sorted(found, key=lambda row: row.next_try_ns)[-limit:] if limit > 0 else []
+
     def settle(self, row: LedgerRow) -> None:
         """As the port says."""
         with self._lock:

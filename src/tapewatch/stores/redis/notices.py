@@ -28,7 +28,8 @@ class RedisNoticeLedger:
 
     def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
         self._client: Any = client  # its types leave open whether it is asynchronous
-        self._rows, self._due, self._settled = (f"{prefix}:{{notices}}:{n}" for n in ("rows", "due", "settled"))
+        names = ("rows", "due", "settled", "dead")
+        self._rows, self._due, self._settled, self._dead = (f"{prefix}:{{notices}}:{n}" for n in names)
         self._owe = Script("notices_owe")
 
     def owe(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
@@ -57,12 +58,22 @@ class RedisNoticeLedger:
         with answering():
             pipe = self._client.pipeline(transaction=True)
             pipe.hset(self._rows, key, _encode(row))
-            if row.state == "pending":
-                pipe.zadd(self._due, {key: float(row.next_try_ns)})
-            else:
-                pipe.zrem(self._due, key)
-                pipe.zadd(self._settled, {key: float(row.next_try_ns)})
+            within = {"pending": (self._due,), "dead": (self._settled, self._dead)}.get(row.state, (self._settled,))
+            for index in (self._due, self._settled, self._dead):
+                if index in within:
+                    pipe.zadd(index, {key: float(row.next_try_ns)})
+                else:
+                    pipe.zrem(index, key)
             pipe.execute()
+
+    def given_up(self, limit: int) -> list[LedgerRow]:
+        """As the port `GivenUpNotices` says."""
+        if limit <= 0:
+            return []
+        with answering():
+            keys = self._client.zrange(self._dead, -limit, -1)
+            found = self._client.hmget(self._rows, keys) if keys else []
+        return [_row.decode(data) for data in found if data is not None]
 
     def pending(self) -> int:
         """How many notices are owed."""
@@ -80,6 +91,7 @@ class RedisNoticeLedger:
                 pipe = self._client.pipeline(transaction=True)
                 pipe.hdel(self._rows, *keys)
                 pipe.zrem(self._settled, *keys)
+                pipe.zrem(self._dead, *keys)
                 pipe.execute()
             count += len(keys)
 

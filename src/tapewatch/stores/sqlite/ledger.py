@@ -8,6 +8,7 @@ import msgspec
 from tapewatch.stores.port import LedgerRow, NoticeRecord
 from tapewatch.stores.sqlite.connection import Database
 
+_ROWS = "SELECT alert_id, revision, channel, recipient, state, attempts, next_try_ns, last_error, notice FROM notices "
 _INSERT = (
     "INSERT INTO notices (alert_id, revision, channel, recipient, state, attempts, next_try_ns, last_error, notice,"
     " stored_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alert_id, revision, channel, recipient) DO "
@@ -31,12 +32,19 @@ class SqliteNoticeLedger:
         """As the port says."""
         with self._db.read() as db:
             rows = db.execute(
-                "SELECT alert_id, revision, channel, recipient, state, attempts, next_try_ns, last_error, notice"
-                " FROM notices INDEXED BY notices_due WHERE state = 'pending' AND next_try_ns <= ?"
+                _ROWS + "INDEXED BY notices_due WHERE state = 'pending' AND next_try_ns <= ?"
                 " ORDER BY next_try_ns, id LIMIT ?",
                 (now_ns, max(limit, 0)),
             )
             return [_row(values) for values in rows]
+
+    def given_up(self, limit: int) -> list[LedgerRow]:
+        """As the port `GivenUpNotices` says; looks at every notice that is kept."""
+        with self._db.read() as db:
+            rows = db.execute(
+                _ROWS + "WHERE state = 'dead' ORDER BY next_try_ns DESC, id DESC LIMIT ?", (max(limit, 0),)
+            )
+            return [_row(values) for values in rows][::-1]
 
     def notices(self, subject: str, limit: int) -> list[NoticeRecord]:
         """As the port `NoticeReader` says."""
