@@ -27,7 +27,7 @@ MARK = "backtest"
 def backtest_pdf(result: BacktestResult, figures: Sequence[Figure]) -> bytes:
     """The report as a PDF. The same result gives the same bytes."""
     generated_ns = parse_rfc3339(result.generated)
-    return compile_pdf(json.dumps(backtest_document(result, figures)), generated_ns, "backtest.typ")
+    return compile_pdf(json.dumps(backtest_document(result, figures), ensure_ascii=False), generated_ns, "backtest.typ")
 
 
 def backtest_document(result: BacktestResult, figures: Sequence[Figure]) -> Json:

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from tapewatch import __version__
+from tapewatch.detection.calendars import Phase, phases_at, venue_info
 from tapewatch.model.alerts import DISPOSITIONS, SEVERITIES, Alert, Case, Severity
 from tapewatch.model.market import Group
 from tapewatch.model.times import SECOND_NS, format_rfc3339
@@ -12,10 +15,10 @@ from tapewatch.reports.content import CATEGORIES, OPEN_STATES, Coverage, Summary
 from tapewatch.reports.incidents import Figure
 from tapewatch.reports.port import ReportRequest
 from tapewatch.reports.times import LocalTimes
-from tapewatch.reports.words import breakable, count, percent, plain, price, rarity
+from tapewatch.reports.words import MINUS, WIDE, breakable, count, percent, plain, price, rarity, sentence
 
 Json = dict[str, Any]  # what the template reads: strings, numbers, lists and objects only
-NARROW, WIDE = 9, 40  # characters without a space that fit a narrow column, a wide one
+NARROW = 9  # characters without a space that fit a narrow column
 TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS, MOST_NAMES = 10, 15, 10, 24
 CATEGORY_NAMES = {"price": "Price", "volume": "Volume", "data_quality": "Data quality"}
 DISPOSITION_NAMES = {
@@ -84,6 +87,10 @@ def _period(request: ReportRequest, local: LocalTimes) -> str:
     )
 
 
+def _minute(ts_ns: int, local: LocalTimes) -> str:
+    return f"{local.text(ts_ns, '%Y-%m-%d %H:%M')} {local.name(ts_ns)}"
+
+
 def _facts(
     request: ReportRequest, summary: Summary, coverage: Coverage | None, local: LocalTimes, generated_ns: int
 ) -> list[list[str | list[str]]]:
@@ -96,6 +103,9 @@ def _facts(
         ["Period", f"{_period(request, local)}; alerts belong to it by their onset, the end is excluded"],
         ["Selection", plain("; ".join(chosen), 300)],
     ]
+    if summary.first_onset_ns is not None and summary.last_onset_ns is not None:
+        first, last = (_minute(ts, local) for ts in (summary.first_onset_ns, summary.last_onset_ns))
+        facts.append(["Onsets", first if first == last else f"the first at {first}, the last at {last}"])
     if coverage is not None:
         facts.append(["Instruments watched", _names(coverage.instruments)])
         facts.append(["Rules in force", _names(coverage.rules)])
@@ -195,7 +205,7 @@ def _worst(alert: Alert, local: LocalTimes) -> Json:
         "venue": plain(alert.venue, 16),
         "severity": alert.severity,
         "score": f"{alert.score:.0f}",
-        "message": breakable(plain(alert.message, 600), WIDE),
+        "message": sentence(alert.message),
     }
 
 
@@ -212,13 +222,13 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
         "venue": plain(worst.venue, 16),
         "severity": worst.severity,
         "headline": f"{plain(worst.alert_type, 24)} {_move(worst)}".strip(),
-        "message": breakable(plain(worst.message, 600), WIDE),
+        "message": sentence(worst.message),
         "facts": [
             ["Onset", f"{local.text(episode.onset_ns, '%Y-%m-%d %H:%M:%S')} {local.name(episode.onset_ns)}"],
             ["Price before", f"{price(worst.price_before)} {plain(worst.currency, 8)}"],
             ["Extreme", price(worst.price_extreme)],
             ["Last", price(worst.price)],
-            ["Venue time", f"{plain(worst.local_time, 26)}, {plain(worst.phase, 12)}"],
+            ["Venue time", _venue_time(worst.venue, episode.onset_ns)],
             ["Traded", _traded(worst)],
             ["Status", _status(worst)],
             ["Score", f"{worst.score:.0f}"],
@@ -226,9 +236,9 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
             ["Baseline", f"{worst.health.phase_bars:,} bars, {plain(worst.health.source, 20).replace('_', ' ')}"],
             ["Decision", _decision(figure.episode.case)],
             ["Holes", f"{worst.health.holes:,}"],
-            ["Threshold", f"{worst.statistic} {worst.value:.4g} against {worst.threshold:.4g}"],
-            ["Last event", _moment(worst.ts_event_ns, local)],
+            ["Threshold", f"{worst.statistic} {worst.value:.4g} against {worst.threshold:.4g}".replace("-", MINUS)],
             ["Rarity", rarity(worst.rarity_days)],
+            ["Last event", _moment(worst.ts_event_ns, local)],
             ["Group", figure.group_id[:8] if figure.group_id else "none"],
         ],
         "past": _past(figure),
@@ -237,6 +247,13 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
         "alerts": alerts,
         "left_out": figure.left_out,
     }
+
+
+def _venue_time(venue: str, onset_ns: int) -> str:
+    """The venue's clock and phase when the incident began."""
+    local = LocalTimes(ZoneInfo(venue_info(venue).zone))
+    phase = Phase(int(phases_at(venue, np.array([onset_ns]))[0])).name.lower()
+    return f"{local.text(onset_ns, '%H:%M:%S')} {local.name(onset_ns)}, {phase}"
 
 
 def _moment(ts_ns: int, local: LocalTimes) -> str:
@@ -267,7 +284,7 @@ def _groups(groups: Sequence[Group], local: LocalTimes) -> list[Json]:
             "market": breakable(plain(g.market, 24), NARROW),
             "move": percent(g.move_pct),
             "id": g.group_id[:8],
-            "message": breakable(plain(g.message, 600), WIDE),
+            "message": sentence(g.message),
         }
         for g in groups
     ]

@@ -4,6 +4,7 @@ import math
 import re
 
 MINUS = "\u2212"
+WIDE = 40  # characters without a space that fit a wide column
 # Control characters, halves of characters, and those that change the order or the look of what stands around them.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]+")
 
@@ -20,12 +21,21 @@ def plain(text: str, limit: int) -> str:
 
 def breakable(text: str, run: int) -> str:
     """The text with a place to break the line after every `run` characters without a space: a name of 64 letters must
-    not run over the column beside it.
+    not run over the column beside it. Never before a mark that belongs to the letter before it.
 
     >>> breakable("AB CDEFG", 3)
     'AB CDE\\u200bFG'
     """
-    return re.sub(rf"(\S{{{run}}})(?=\S)", "\\1\u200b", text)
+    return re.sub(rf"(\S{{{run}}})(?=[!-~]|\w)", "\\1\u200b", text)
+
+
+def sentence(text: str) -> str:
+    """An alert's message as it is printed: at most 600 characters, true minus signs, no line that begins with a %.
+
+    >>> sentence("A-1 moved -3.00 % within 60 s")
+    'A-1 moved −3.00\\xa0% within 60 s'
+    """
+    return breakable(re.sub(r"(?<=[ (])-(?=\d)", MINUS, plain(text, 600)).replace(" %", "\xa0%"), WIDE)
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

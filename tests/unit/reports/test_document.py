@@ -4,8 +4,9 @@ import msgspec
 
 from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tapewatch.reports.content import summarise
-from tapewatch.reports.document import NARROW, TOP_SYMBOLS, WIDE, document
+from tapewatch.reports.document import NARROW, TOP_SYMBOLS, document
 from tapewatch.reports.port import ReportRequest
+from tapewatch.reports.words import WIDE
 from tests.factories import ONSET_NS, make_alerts
 
 

@@ -90,6 +90,22 @@ def test_names_and_words_outside_latin_are_printed_in_fonts_that_have_them() -> 
     assert any("NotoSansCJK" in font for font in fonts), fonts
 
 
+def test_thai_emoji_and_scripts_of_india_have_a_font_and_what_has_none_is_printed_as_its_code() -> None:
+    alert = make_alert(symbol="ทองคำ🚀", message="தமிழ் שלום rose; \u0f56 fell")
+    reader = _pdf(ListSource([alert]), ReportRequest(format="pdf", title="รายงาน"))
+    text = _text(reader)
+    assert "รายงาน" in text
+    assert "U+0F56 fell" in text
+    fonts = " ".join(font for page in reader.pages for font in page._get_fonts()[0])
+    assert all(f"NotoSans{name}" in fonts for name in ("Thai", "Tamil")), fonts
+    assert "NotoEmoji" in fonts
+
+
+def test_the_venues_time_is_that_of_the_onset_on_the_venues_clock() -> None:
+    text = _text(_pdf(ListSource([make_alert(ts_event_ns=ONSET_NS + 20 * MINUTE_NS)])))
+    assert "Venue time 10:10:00 EDT, regular" in text
+
+
 def test_every_alert_is_in_the_table_and_price_and_data_quality_are_apart() -> None:
     alerts = make_alerts(120)
     text = _text(_pdf(ListSource(alerts)))

@@ -1,12 +1,7 @@
-"""PDF: a report for people, laid out by typst in this process; no network, no system fonts, no temporary files.
-
-typst brings fonts for Latin, Greek, Cyrillic, Arabic and Devanagari; those for Chinese, Japanese and Korean come from a
-package. What no font has is printed as a crossed box.
-"""
+"""PDF: a report for people, laid out by typst in this process; no network, no system fonts, no temporary files."""
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from importlib.resources import files
 
 import typst
@@ -15,6 +10,7 @@ from tapewatch.model.errors import GiveUpError
 from tapewatch.model.times import SECOND_NS
 from tapewatch.reports.content import CoverageSource, MarketSource, summarise, zone_of
 from tapewatch.reports.document import document
+from tapewatch.reports.fonts import fonts, printable
 from tapewatch.reports.incidents import figure
 from tapewatch.reports.port import ReportRequest, ReportSource
 
@@ -45,25 +41,19 @@ class PdfFormat:
         coverage = source.coverage(request) if isinstance(source, CoverageSource) else None
         groups = source.groups(request) if isinstance(source, MarketSource) else []
         content = document(request, summary, figures, coverage, groups, zone=zone, generated_ns=generated_ns)
-        yield compile_pdf(json.dumps(content), generated_ns)
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    """Those that typst brings, and that of the package; never the system's, which differ from machine to machine."""
-    return typst.Fonts(include_system_fonts=False, font_paths=[str(files("noto_cjk_sans_jp_regular"))])
+        yield compile_pdf(json.dumps(content, ensure_ascii=False), generated_ns)
 
 
 def compile_pdf(report: str, generated_ns: int, body: str = "pdf.typ") -> bytes:
     """Lay out the JSON of a document with the style of all reports and one body. The strings in it reach typst as data
-    and are never read as markup."""
+    and are never read as markup. Characters that are to be printed as such must stand in it unescaped."""
     template = b"".join(files(__package__).joinpath(name).read_bytes() for name in ("style.typ", body))
     try:
         return typst.compile(
             template,
             format="pdf",
-            font_paths=_fonts(),
-            sys_inputs={"report": report},
+            font_paths=fonts(),
+            sys_inputs={"report": printable(report)},
             timestamp=generated_ns // SECOND_NS,
         )
     except typst.TypstError as error:
