@@ -27,6 +27,7 @@ from tapewatch.runtime.embedded import (
     tape_name,
 )
 from tapewatch.runtime.holding import listen
+from tapewatch.runtime.known_names import known_names
 from tapewatch.runtime.metrics import EmbeddedMetrics, status_of
 from tapewatch.runtime.notices import Notices
 from tapewatch.runtime.pipeline import Pipeline, Progress
@@ -84,6 +85,7 @@ class EmbeddedServer:
     ) -> None:
         """`stop` is set when the server is told to stop: for feeds that wait for what comes next."""
         self._settings, self._feed, self._now = settings, feed, now
+        self._names = known_names(settings.rules)  # before anything is opened: rules with a mistake end it here
         self._state = _State(stop or threading.Event())
         self._stores = open_on_disk(settings.data_dir, tape_name(feed) if feed else "none", now)
         self._alerts = self._stores.sinks.alerts
@@ -228,6 +230,7 @@ class EmbeddedServer:
             ),
             now=self._now,
             settings=self._settings.api,
+            names=self._names,
             readiness={"database": self._check_database, "pipeline": self._check_pipeline},
             registry=registry,
         )

@@ -29,6 +29,7 @@ __all__ = [
     "ApiDeps",
     "ApiSettings",
     "Deps",
+    "KnownNames",
     "RenderedReport",
     "ReportService",
     "get_actor",
@@ -69,6 +70,14 @@ class ReportService(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What filters may ask for before there is any such alert: the settings' rules, the types of all detectors."""
+
+    rules: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApiDeps:
     """Everything that the API calls. `now` gives nanoseconds UTC; `status` a JSON-able dict of figures;
@@ -89,6 +98,7 @@ class ApiDeps:
     settings: ApiSettings = field(default_factory=ApiSettings)
     readiness: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    names: KnownNames = field(default_factory=KnownNames)
     newest_change: Callable[[], int] | None = None  # its number, where the log tells it faster than by being searched
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 

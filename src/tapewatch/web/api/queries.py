@@ -11,13 +11,16 @@ from tapewatch.model.alerts import Alert
 from tapewatch.stores.port import AlertQuery, CaseStore
 from tapewatch.web.api import params
 from tapewatch.web.api.cursors import Position, encode_cursor
+from tapewatch.web.api.deps import Deps
 from tapewatch.web.api.messages import CaseView, case_view
+from tapewatch.web.api.names import refuse_unknown_names
 
 T = TypeVar("T")
 
 
 async def alert_filters(
     *,
+    deps: Deps,
     venue: params.Venue = None,
     severity: Annotated[params.Severities, Query()] = None,
     rule: params.Rules = None,
@@ -26,7 +29,7 @@ async def alert_filters(
     category: Annotated[params.Categories, Query()] = None,
 ) -> AlertQuery:
     """The filters that lists and the stream share."""
-    return AlertQuery(
+    query = AlertQuery(
         venue=venue,
         severity=texts(severity),
         rule=texts(rule),
@@ -34,6 +37,8 @@ async def alert_filters(
         state=texts(state),
         category=texts(category),
     )
+    await refuse_unknown_names(deps, query)
+    return query
 
 
 async def alert_list(

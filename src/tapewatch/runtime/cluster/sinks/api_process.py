@@ -22,6 +22,7 @@ from tapewatch.runtime.cluster.sinks.health import HealthProbe
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.holding import listen
+from tapewatch.runtime.known_names import known_names
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.elasticsearch import (
@@ -143,6 +144,7 @@ class ClusterApi:
             status=self._status,
             now=self._now,
             settings=self._settings.api,
+            names=known_names(self._settings.rules),
             readiness=self._probe.checks(),
             optional=frozenset({"kafka", "queue"}),
             newest_change=self._changes.head,

@@ -23,6 +23,7 @@ from tapewatch.web.api.messages import (
     json_response,
     page_response,
 )
+from tapewatch.web.api.names import refuse_unknown_names
 from tapewatch.web.api.problems import ProblemError
 from tapewatch.web.api.queries import case_views, fetch_page, next_address, next_of, texts
 
@@ -33,6 +34,7 @@ _CHART: Responses = {200: content("The chart.", {"image/svg+xml": {"schema": {"t
 
 async def incident_query(
     *,
+    deps: Deps,
     venue: params.Venue = None,
     symbol: params.SymbolFilter = None,
     severity: Annotated[params.Severities, Query()] = None,
@@ -43,7 +45,7 @@ async def incident_query(
     to_ns: params.ToTime = None,
 ) -> AlertQuery:
     params.check_range(from_ns, to_ns)
-    return AlertQuery(
+    query = AlertQuery(
         venue=venue,
         symbol=symbol,
         severity=texts(severity),
@@ -53,6 +55,8 @@ async def incident_query(
         from_ns=from_ns,
         to_ns=to_ns,
     )
+    await refuse_unknown_names(deps, query)
+    return query
 
 
 @router.get(
