@@ -1,6 +1,7 @@
 """The status of the cluster, asked of Kafka, the two Redis and Elasticsearch; what does not answer is named."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -28,52 +29,60 @@ from tapewatch.tape.kafka_names import BREADTH
 
 T = TypeVar("T")
 KAFKA, STATE, QUEUE, ELASTICSEARCH = "Kafka", "Redis (state)", "Redis (queue)", "Elasticsearch"
+Tape = tuple[list[ShardId], Ends, Owners, tuple[Group, ...]]
+_NO_TAPE: Tape = ([], {}, {}, ())
 _ANSWER_S = 3.0
 _WORKERS_S = 1.0  # how long workers have to answer
 
 
 def cluster_status(settings: Settings) -> Status:
-    """Ask all of them, a few seconds each at most. Raises nothing where one does not answer: `servers` says so."""
+    """Ask all of them at the same time, a few seconds each at most. Raises nothing where one does not answer: `servers`
+    says so."""
     asked = _Asked(settings)
-    places, ends, owners, groups = asked.ask(KAFKA, lambda: _tape(settings)) or ([], {}, {}, ())
-    heads = asked.ask(STATE, lambda: _heads(settings, places)) or {}
-    workers, queued = asked.ask(QUEUE, lambda: _workers(settings)) or ((), None)
-    alerts = asked.ask(ELASTICSEARCH, lambda: _alerts(settings))
+    with ThreadPoolExecutor(len(asked.servers)) as threads:
+        tape = threads.submit(asked.ask, KAFKA, lambda: _tape(settings))
+
+        def places() -> list[ShardId]:
+            return (tape.result() or _NO_TAPE)[0]
+
+        state = threads.submit(asked.ask, STATE, lambda: _heads(settings, places))
+        queue = threads.submit(asked.ask, QUEUE, lambda: _workers(settings))
+        elastic = threads.submit(asked.ask, ELASTICSEARCH, lambda: _alerts(settings))
+    (shards, ends, owners, groups), heads = tape.result() or _NO_TAPE, state.result() or {}
+    workers, queued = queue.result() or ((), None)
     return Status(
         mode="cluster",
-        servers=tuple(asked.servers),
-        shards=tuple(_shard(place, ends, owners, heads) for place in places),
+        servers=tuple(asked.servers.values()),
+        shards=tuple(_shard(place, ends, owners, heads) for place in shards),
         groups=groups,
         workers=workers,
         queued=queued,
-        alerts=alerts,
+        alerts=elastic.result(),
     )
 
 
 class _Asked:
-    """Asks one server after the other, and keeps what was wrong."""
+    """Asks servers, from any thread, and keeps what was wrong."""
 
     def __init__(self, settings: Settings) -> None:
-        self.servers: list[Server] = []
-        self._at = {
+        at = {
             KAFKA: settings.kafka.bootstrap,
             STATE: _shown(settings.state.address),
             QUEUE: _shown(settings.queue.address),
             ELASTICSEARCH: ", ".join(settings.elasticsearch.urls),
         }
+        self.servers = {name: Server(name=name, address=address) for name, address in at.items()}
 
     def ask(self, name: str, question: Callable[[], T]) -> T | None:
         """The answer; None where there is none."""
-        trouble, answer = "", None
         try:
-            answer = question()
+            return question()
         except TapewatchError as error:
-            trouble = str(error)
-        self.servers.append(Server(name=name, address=self._at[name], trouble=trouble))
-        return answer
+            self.servers[name] = msgspec.structs.replace(self.servers[name], trouble=str(error))
+            return None
 
 
-def _tape(settings: Settings) -> tuple[list[ShardId], Ends, Owners, tuple[Group, ...]]:
+def _tape(settings: Settings) -> Tape:
     look = KafkaLook(replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S))
     bridges, owners = look.group(settings.bridge.group)
     owned = {topic for topic, _ in owners}  # a bridge may read others than our settings name
@@ -85,13 +94,13 @@ def _tape(settings: Settings) -> tuple[list[ShardId], Ends, Owners, tuple[Group,
     return places, ends, {**owners, **owner}, (bridges, mergers, *sinks)
 
 
-def _heads(settings: Settings, places: list[ShardId]) -> dict[str, tuple[ShardHead, int]]:
+def _heads(settings: Settings, places: Callable[[], list[ShardId]]) -> dict[str, tuple[ShardHead, int]]:
     client = connect_redis(settings.state.address, cluster=settings.state.cluster, timeout_s=_ANSWER_S)
     store = RedisShardStore(client, settings.state.prefix)
     try:
         with redis_answering():
             client.ping()
-        found = {place.name: store.load(place.name, []) for place in places}
+        found = {place.name: store.load(place.name, []) for place in places()}
         return {name: (loaded[0], store.outbox_depth(name)) for name, loaded in found.items() if loaded}
     finally:
         client.close()

@@ -55,6 +55,8 @@ def answering() -> Iterator[None]:
         raise InputError(f"Redis does not let us in or lacks a permission for us: {error}") from error
     except _LATER as error:
         raise RetryableError(f"Redis did not answer or cannot now: {error}") from error
+    except errors.InvalidResponse as error:
+        raise InputError("what answers at the address of Redis is not Redis") from error
     except errors.ResponseError as error:
         if str(error).startswith(_LATER_TEXTS):
             raise RetryableError(f"Redis cannot now: {error}") from error
