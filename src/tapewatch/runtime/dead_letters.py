@@ -133,6 +133,9 @@ def open_letters(settings: Settings, *, kafka: bool | None) -> Letters:
     if not kafka:
         return KeptLetters(settings.data_dir)
     from tapewatch.runtime.config.kafka import kafka_settings
+    from tapewatch.tape.kafka_entrance import knock
     from tapewatch.tape.kafka_names import DEAD_LETTERS
 
-    return KafkaLetters(kafka_settings(settings.kafka), DEAD_LETTERS)
+    kafka_of = kafka_settings(settings.kafka)
+    knock(kafka_of)
+    return KafkaLetters(kafka_of, DEAD_LETTERS)

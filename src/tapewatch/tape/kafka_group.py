@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from tapewatch.model.errors import RetryableError
+from tapewatch.tape.kafka_entrance import refusal
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_settings import KafkaSettings
 
@@ -51,6 +53,7 @@ class KafkaGroup:
         self._paused = False
         self._lag: dict[Place, int] = {}
         self._look_at = 0.0
+        self._heard: KafkaError | None = None  # the newest trouble of the client with its connections
         self.generation = 0
         self.counts = GroupCounts()
         conf = settings.reader() | {
@@ -61,6 +64,7 @@ class KafkaGroup:
             "max.poll.interval.ms": 600_000,
             "queued.min.messages": 10_000,  # what is fetched ahead is memory, and read again after a rebalance
             "queued.max.messages.kbytes": 16 << 10,
+            "error_cb": self._hear,
         }
         with reported(self._what):
             self._consumer = Consumer(conf)
@@ -71,7 +75,8 @@ class KafkaGroup:
         return [(at.topic, at.partition) for at in self._assigned]
 
     def take(self, limit: int, wait_s: float) -> list[Taken]:
-        """At most `limit` messages, in the order of their partitions; none after `wait_s`."""
+        """At most `limit` messages, in the order of their partitions; none after `wait_s`. RetryableError where there
+        is none and the client has trouble with its connections."""
         with reported(self._what):
             first = self._consumer.poll(wait_s)  # consume() itself would wait for its limit
             found = [] if first is None else [first, *self._consumer.consume(limit - 1, 0.0)]
@@ -82,6 +87,9 @@ class KafkaGroup:
                 taken.append(_taken(message))
             elif error.code() != KafkaError._PARTITION_EOF:
                 raise as_ours(error, self._what)
+        heard, self._heard = self._heard, None
+        if heard is not None and not taken:
+            raise RetryableError(str(refusal(heard, self._what)))
         self.counts.read += len(taken)
         self._look_at_lag()
         return taken
@@ -160,6 +168,10 @@ class KafkaGroup:
     def close(self) -> None:
         """Leave the group, so that others need not wait for this member to be missed."""
         self._consumer.close()
+
+    def _hear(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says less than what it follows from
+            self._heard = error
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.generation += 1

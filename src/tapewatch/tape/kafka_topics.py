@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from tapewatch.model.errors import InputError, RetryableError
+from tapewatch.tape.kafka_entrance import WAIT_S, knock
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_names import (
     ALERTS,
@@ -121,9 +122,11 @@ class KafkaTopics:
         self.ensure([spec for spec in specs if spec.name not in there], replication)
 
     def check(self) -> None:
-        """Return if a broker answers; RetryableError if not."""
-        with reported(f"Kafka at {self._settings.bootstrap}"):
-            self._admin.list_topics(timeout=min(3.0, self._settings.timeout_s))
+        """Return if a broker answers; the errors of `knock` if not."""
+        try:
+            self._admin.list_topics(timeout=min(WAIT_S, self._settings.timeout_s))
+        except KafkaException:
+            knock(self._settings)
 
     def find(self, names: Sequence[str]) -> dict[str, TopicInfo]:
         """The topics among these that exist."""

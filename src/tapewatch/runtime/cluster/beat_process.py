@@ -11,7 +11,8 @@ from tapewatch.stores.redis import connect
 
 
 def run_beat(settings: Settings) -> None:
-    """Run Celery Beat until SIGTERM or SIGINT. `tapewatch_beat_tasks_sent` tells which of several works: it rises."""
+    """Run Celery Beat until SIGTERM or SIGINT; InputError where the queue does not let it in, RetryableError where the
+    queue does not answer at the start. `tapewatch_beat_tasks_sent` tells which of several works: it rises."""
     registry = CollectorRegistry()
     sent = Counter("tapewatch_beat_tasks_sent", "Tasks put into the queue by the clock.", ["task"], registry=registry)
 
@@ -19,6 +20,7 @@ def run_beat(settings: Settings) -> None:
         sent.labels(sender).inc()
 
     checks = {"queue": redis_answers(connect(settings.queue.address))}
+    checks["queue"]()
     after_task_publish.connect(count, weak=False)
     with OpsServer(settings.ops, registry, checks):
         make_app(settings).Beat(loglevel=settings.logging.level.upper(), quiet=True).run()

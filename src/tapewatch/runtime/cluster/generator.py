@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tapewatch.feeds.paced import paced
 from tapewatch.feeds.port import Feed
 from tapewatch.runtime.config.kafka import KafkaSection, kafka_settings
+from tapewatch.tape.kafka_entrance import knock
 from tapewatch.tape.kafka_feed import KafkaFeedWriter
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec, our_topics
@@ -39,6 +40,7 @@ def publish(
     """
     name = topic or section.topics[0]
     settings = kafka_settings(section, "tapewatch-generate")
+    knock(settings)
     topics = KafkaTopics(settings)
     topics.ensure([TopicSpec(name, section.partitions, section.retention_days)], section.replication)
     topics.make_missing(our_topics((), section.partitions, section.retention_days), section.replication)

@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry
 from tapewatch.runtime.cluster.bridge import Bridge
 from tapewatch.runtime.cluster.bridge_figures import BridgeFigures
 from tapewatch.runtime.cluster.judging import Judging
-from tapewatch.runtime.cluster.merger import make_merger
+from tapewatch.runtime.cluster.merger import CLIENT_ID, make_merger
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
+from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.stores.redis import Client
+from tapewatch.tape.kafka_entrance import enter
 
 _SWITCH_S = 0.0005
 """How long a thread of a bridge may keep the others from running. They take turns within a batch that lasts one
@@ -25,6 +27,7 @@ def run_bridge(settings: Settings, stop: Event | None = None) -> None:
 
     Raises what a person has to look at: GiveUpError, InputError.
     """
+    enter(kafka_settings(settings.kafka, "tapewatch-bridge"))
     registry = CollectorRegistry()
 
     def judging(client: Client) -> Judging:
@@ -38,6 +41,7 @@ def run_merger(settings: Settings, stop: Event | None = None) -> None:
 
     Raises as `run_bridge`.
     """
+    enter(kafka_settings(settings.kafka, CLIENT_ID))
     registry = CollectorRegistry()
     bridge = make_merger(settings, registry)
     run_shards(settings, bridge, registry, stop)

@@ -25,6 +25,7 @@ from tapewatch.stores.port import ShardHead
 from tapewatch.stores.redis import RedisShardStore
 from tapewatch.stores.redis import connect as connect_redis
 from tapewatch.stores.redis.client import answering as redis_answering
+from tapewatch.tape.kafka_entrance import knock
 from tapewatch.tape.kafka_names import BREADTH
 
 T = TypeVar("T")
@@ -83,7 +84,9 @@ class _Asked:
 
 
 def _tape(settings: Settings) -> Tape:
-    look = KafkaLook(replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S))
+    kafka = replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S)
+    knock(kafka, _ANSWER_S)
+    look = KafkaLook(kafka)
     bridges, owners = look.group(settings.bridge.group)
     owned = {topic for topic, _ in owners}  # a bridge may read others than our settings name
     topics = look.topics([*settings.kafka.topics, *sorted(owned), BREADTH])

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from elastic_transport import ConnectionError as NoAnswer
-from elastic_transport import TransportError
+from elastic_transport import TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from tapewatch.model.errors import GiveUpError, InputError, RetryableError
@@ -15,6 +15,7 @@ from tapewatch.model.secret import Secret
 
 _LATER = frozenset({408, 429, 502, 503, 504})
 _DENIED = frozenset({401, 403})
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ def answering(what: str) -> Iterator[None]:
         raise _as_ours(error, what) from error
     except UnsupportedProductError as error:
         raise InputError(f"{what}: the server is not Elasticsearch") from error
+    except TlsError as error:
+        if _UNTRUSTED in error.message:
+            raise InputError(f"{what}: the server's certificate is not trusted, see elasticsearch.ca_file") from error
+        raise RetryableError(f"{what}: no secure connection to Elasticsearch: {error.message}") from error
     except NoAnswer as error:
         raise RetryableError(f"{what}: Elasticsearch does not answer") from error
     except TransportError as error:

@@ -33,12 +33,15 @@ def copy(
       tapewatch topics copy prices prices-24 --partitions 24
     """
     from tapewatch.runtime.config.kafka import kafka_settings
+    from tapewatch.tape.kafka_entrance import knock
     from tapewatch.tape.kafka_recopy import TopicCopy
     from tapewatch.tape.kafka_topics import TopicSpec
 
     section = state_of(ctx).load().settings.kafka
     spec = TopicSpec(target, partitions or section.partitions, section.retention_days)
-    task = TopicCopy(kafka_settings(section, "tapewatch-topics"), source, spec, section.replication)
+    kafka = kafka_settings(section, "tapewatch-topics")
+    knock(kafka)
+    task = TopicCopy(kafka, source, spec, section.replication)
     with progress("Copying", total=task.total, unit="messages") as advance:
         for count in task.run():
             advance(count)

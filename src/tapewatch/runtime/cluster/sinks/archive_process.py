@@ -14,6 +14,7 @@ from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, Refused, ensure_indices
 from tapewatch.stores.elasticsearch.indices import TICKS
+from tapewatch.tape.kafka_entrance import enter
 from tapewatch.tape.kafka_group import KafkaGroup
 
 _BATCH = 20_000
@@ -34,7 +35,9 @@ def run_archiver(settings: Settings, stop: Event | None = None) -> None:
             only=(TICKS,),
         )
         ticks = ElasticTickWriter(BulkWriter(client, _refuse), make, prefix=elastic.prefix)
-    group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-archive"), settings.kafka.topics, section.group)
+    kafka = kafka_settings(settings.kafka, "tapewatch-archive")
+    enter(kafka)
+    group = KafkaGroup(kafka, settings.kafka.topics, section.group)
     archiver = Archiver(group, section, settings.bridge, ticks)
     loop = SinkLoop(group, archiver, _BATCH)
     registry.register(archiver)

@@ -10,6 +10,7 @@ from tapewatch.runtime.cluster.sinks.indexer import Indexer, SinkTopics
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
+from tapewatch.tape.kafka_entrance import enter
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 
@@ -18,6 +19,7 @@ def run_indexer(settings: Settings, stop: Event | None = None) -> None:
     """Index until SIGTERM or SIGINT. Raises what no repetition will change, e.g. refused credentials (InputError)."""
     registry, wanted, elastic = CollectorRegistry(), settings.indexer, settings.elasticsearch
     kafka = kafka_settings(settings.kafka, "tapewatch-index")
+    enter(kafka)
     client, publisher = elastic_client(elastic), KafkaPublisher(kafka)
     keep = {"signals": wanted.signal_days, "ticks": wanted.tick_days}
     indexer = Indexer(

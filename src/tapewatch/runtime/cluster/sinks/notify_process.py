@@ -17,6 +17,7 @@ from tapewatch.runtime.config.settings import Settings
 from tapewatch.stores.elasticsearch import BulkWriter, ElasticCaseStore, Refused, ensure_indices
 from tapewatch.stores.elasticsearch.indices import SILENCES
 from tapewatch.stores.redis.client import connect
+from tapewatch.tape.kafka_entrance import enter
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import ALERTS, GROUPS
 
@@ -65,7 +66,9 @@ def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALE
     """Notify until SIGTERM or SIGINT. Any number may run: they share the topic, and one of them sends."""
     registry, state = CollectorRegistry(), settings.state
     client = connect(state.address, cluster=state.cluster, timeout_s=state.timeout_s)
-    group = KafkaGroup(kafka_settings(settings.kafka, "tapewatch-notify"), [topic, GROUPS], GROUP)
+    kafka = kafka_settings(settings.kafka, "tapewatch-notify")
+    enter(kafka)
+    group = KafkaGroup(kafka, [topic, GROUPS], GROUP)
     elastic = elastic_client(settings.elasticsearch)
     wanted = settings.elasticsearch
     silences = KnownSilences(
