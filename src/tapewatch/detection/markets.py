@@ -22,11 +22,11 @@ def market_of(venue: str, symbol: str) -> str:
 
 
 def common_name(of: Instrument, facts: Facts | None) -> tuple[str, str]:
-    """(name, money) that venues of one instrument share: what the file says, else its symbol and what that tells.
+    """(name, money) that venues of one instrument share: what the file says, else its symbol and what the name tells.
 
     >>> common_name(Instrument("bitmex", "XBTUSD"), Facts("XBTUSD", "bitmex", instrument="BTC/USD"))
     ('BTC/USD', 'USD')
     """
     name = facts.instrument if facts is not None and facts.instrument else of.symbol
-    money = facts.currency if facts is not None and facts.currency else quote_currency(of.venue, of.symbol)
+    money = facts.currency if facts is not None and facts.currency else quote_currency(of.venue, name)
     return name.upper(), money

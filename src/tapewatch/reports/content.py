@@ -61,8 +61,8 @@ class MarketSource(Protocol):
         """By alert id, the group that its incident belongs to, where it belongs to one."""
         ...
 
-    def peers(self, venue: str, symbol: str) -> Peers:
-        """What else was watched of its market, and of itself elsewhere."""
+    def peers(self, venue: str, symbol: str, from_ns: int, to_ns: int) -> Peers:
+        """What else was watched of its market, and of itself elsewhere, in [from_ns, to_ns) at least."""
         ...
 
 

@@ -229,7 +229,7 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
             ["Extreme", price(worst.price_extreme)],
             ["Last", price(worst.price)],
             ["Venue time", _venue_time(worst.venue, episode.onset_ns)],
-            ["Traded", _traded(worst)],
+            ["Traded last", _traded(worst)],
             ["Status", _status(worst)],
             ["Score", f"{worst.score:.0f}"],
             ["Detected", plain((worst.timestamp_detection or "not recorded")[:19].replace("T", " "), 40) + " UTC"],
@@ -261,9 +261,10 @@ def _moment(ts_ns: int, local: LocalTimes) -> str:
 
 
 def _traded(alert: Alert) -> str:
+    """Of the tick of the newest revision: the alert keeps no other's volume."""
     if alert.notional is None:
         return "volume unknown"
-    times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} times normal"
+    times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} x normal"
     return f"{alert.notional:,.0f} {plain(alert.currency, 8)}{times}"
 
 

@@ -21,7 +21,7 @@ def references(bars: Bars, venue: str, symbol: str, source: ReportSource, from_n
     against, or fewer others than a market needs."""
     if not isinstance(source, MarketSource) or not len(bars.ts_ns):
         return []
-    peers = source.peers(venue, symbol)
+    peers = source.peers(venue, symbol, from_ns, to_ns)
     grid = np.arange(from_ns, to_ns, MINUTE_NS, dtype=np.int64)
     anchor_ns, anchor = int(bars.ts_ns[0]), float(bars.close[0])
     read = [_closes(source.bars(v, s, from_ns, to_ns, MINUTE_NS), grid, anchor_ns) for v, s in peers.others]

@@ -10,7 +10,7 @@ import msgspec
 
 from tapewatch.detection.calibration import Calibration, read_calibration
 from tapewatch.detection.engine import Engine
-from tapewatch.detection.instruments import read_instruments
+from tapewatch.detection.instruments import Facts, read_instruments
 from tapewatch.feeds.port import Feed
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
@@ -49,10 +49,14 @@ def load_calibration(path: Path | None, instruments: Path | None = None) -> Cali
     found = _calibration(path)
     if instruments is None:
         return found
-    facts = read_instruments(read_toml(instruments).data, str(instruments))
-    calibration = msgspec.structs.replace(found, instruments=facts)
+    calibration = msgspec.structs.replace(found, instruments=load_facts(instruments))
     calibration.table()  # names a group that does not exist
     return calibration
+
+
+def load_facts(instruments: Path | None) -> dict[str, Facts]:
+    """What the instruments file says, by VENUE:SYMBOL; nothing where there is none."""
+    return read_instruments(read_toml(instruments).data, str(instruments)) if instruments is not None else {}
 
 
 def _calibration(path: Path | None) -> Calibration:
@@ -125,8 +129,11 @@ def open_on_disk(data_dir: Path, tape: str, now: Callable[[], int]) -> OnDisk:
 
 
 @contextmanager
-def open_for_reading(data_dir: Path, now: Callable[[], int]) -> Iterator[StoreReportSource]:
-    """What reports need of a data directory, which another process may be writing to."""
+def open_for_reading(
+    data_dir: Path, now: Callable[[], int], instruments: Path | None = None
+) -> Iterator[StoreReportSource]:
+    """What reports need of a data directory, which another process may be writing to; `instruments` is the file of
+    `rules.instruments`."""
     database = Database(data_dir / DATABASE)
     try:
         yield StoreReportSource(
@@ -135,6 +142,7 @@ def open_for_reading(data_dir: Path, now: Callable[[], int]) -> Iterator[StoreRe
             CombinedBars(history_root(data_dir, "")),
             WatchedCoverage(SqliteShardStore(database)),
             SqliteGroupStore(database, now),
+            load_facts(instruments),
         )
     finally:
         database.close()

@@ -1,17 +1,19 @@
 """What reports read from: the stores' ports, page by page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from tapewatch.detection.markets import market_of
+from tapewatch.detection.instruments import Facts
+from tapewatch.detection.markets import common_name, market_of
 from tapewatch.model.alerts import Alert, Case
 from tapewatch.model.bars import Bars
+from tapewatch.model.instruments import Instrument
 from tapewatch.model.market import Group
 from tapewatch.reports.content import Coverage, Peers
 from tapewatch.reports.port import ReportRequest
 from tapewatch.stores.markets import MarketReader
 from tapewatch.stores.memory import MemoryGroupStore
-from tapewatch.stores.port import AlertQuery, AlertStore, CaseStore, GroupQuery, GroupStore
+from tapewatch.stores.port import AlertQuery, AlertStore, ArchiveReader, CaseStore, GroupQuery, GroupStore
 
 PAGE = 1_000
 MOST_GROUPS = 100
@@ -40,9 +42,12 @@ class StoreReportSource:
         history: BarSource,
         coverage: Callable[[ReportRequest], Coverage | None] | None = None,
         groups: GroupStore | None = None,
+        facts: Mapping[str, Facts] | None = None,
     ) -> None:
         """`coverage` tells what was watched; without it a report names the symbols and rules that had alerts. `groups`
-        tells what markets did; without it nothing has a market reference."""
+        tells what markets did; without it nothing has a market reference. `facts`, by VENUE:SYMBOL, are those of the
+        instruments file: what venues call one thing."""
+        self._facts = facts or {}
         self._groups = groups or MemoryGroupStore()
         self._markets = MarketReader(self._groups)
         self._alerts = alerts
@@ -83,14 +88,25 @@ class StoreReportSource:
         found = self._markets.groups(alerts)
         return {alert.alert_id: found[alert.incident_id].group_id for alert in alerts if alert.incident_id in found}
 
-    def peers(self, venue: str, symbol: str) -> Peers:
-        """Of what was watched, at most `MOST_PEERS` others in the order of their names."""
-        market, own = market_of(venue, symbol), f"{venue}:{symbol}"
-        known = self.coverage(ReportRequest(format="pdf"))
-        names = [n.partition(":") for n in sorted(known.instruments if known else ()) if n != own]
+    def peers(self, venue: str, symbol: str, from_ns: int, to_ns: int) -> Peers:
+        """Of what was watched, or where nobody tells that, of what the history has of that time: at most `MOST_PEERS`
+        others in the order of their names. Elsewhere is what `venue_divergence` would compare: one name and money, as
+        the instruments file says or else the symbol."""
+        market, own = market_of(venue, symbol), Instrument(venue, symbol)
+        names = [n.partition(":") for n in sorted(self._watched(from_ns, to_ns)) if n != str(own)]
         others = [(v, s) for v, _, s in names if market_of(v, s) == market]
-        elsewhere = [(v, s) for v, _, s in names if s == symbol and v != venue]
+        name = self._name(own)
+        elsewhere = [(v, s) for v, _, s in names if v != venue and self._name(Instrument(v, s)) == name]
         return Peers(market, tuple(others[:MOST_PEERS]), tuple(elsewhere[:MOST_PEERS]))
+
+    def _watched(self, from_ns: int, to_ns: int) -> Iterable[str]:
+        known = self.coverage(ReportRequest(format="pdf"))
+        if known is not None:
+            return known.instruments
+        return map(str, self._history.instruments(from_ns, to_ns)) if isinstance(self._history, ArchiveReader) else ()
+
+    def _name(self, of: Instrument) -> tuple[str, str]:
+        return common_name(of, self._facts.get(str(of)))
 
 
 def _query(request: ReportRequest, after: tuple[int, str] | None) -> AlertQuery:

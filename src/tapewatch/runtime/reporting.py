@@ -1,8 +1,10 @@
 """Writes a report to a file: what `replay --report`, `report` and `demo` share."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from tapewatch.detection.instruments import Facts
 from tapewatch.model.bars import Bars
 from tapewatch.model.errors import InputError
 from tapewatch.reports.formats import FORMATS
@@ -36,11 +38,11 @@ class NoBars:
         return Bars(np.zeros(0, np.int64), none, none, none, none, none)
 
 
-def source_of(sinks: Sinks) -> ReportSource:
-    """A report's source over a pipeline's stores."""
+def source_of(sinks: Sinks, facts: Mapping[str, Facts]) -> ReportSource:
+    """A report's source over a pipeline's stores; `facts` are those of the instruments file."""
     shards = sinks.shards
     coverage = WatchedCoverage(shards) if isinstance(shards, SqliteShardStore) else None
-    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars(), coverage, sinks.groups)
+    return StoreReportSource(sinks.alerts, sinks.cases, sinks.history or NoBars(), coverage, sinks.groups, facts)
 
 
 def write_report(path: Path, source: ReportSource, request: ReportRequest) -> int:

@@ -22,6 +22,7 @@ from tapewatch.runtime.embedded import (
     OnDisk,
     build_engine,
     history_root,
+    load_facts,
     make_pipeline,
     open_on_disk,
     tape_name,
@@ -107,6 +108,7 @@ class EmbeddedServer:
             self._history,
             WatchedCoverage(SqliteShardStore(self._stores.database)),
             self._groups,
+            load_facts(settings.rules.instruments),
         )
         self._reports = Reports(SqliteTaskStore(self._stores.database), source, settings.reports, now)
         self._pipeline: Pipeline | None = None

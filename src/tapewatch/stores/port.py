@@ -6,7 +6,7 @@ out of reach.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Alert, AuditEntry, Case, Incident
 from tapewatch.model.bars import Bars
+from tapewatch.model.instruments import Instrument
 from tapewatch.model.ledger import LedgerRow as LedgerRow  # noqa: PLC0414 - part of this port; notify makes it too
 from tapewatch.model.market import Group, MarketFindings, MarketMinute
 from tapewatch.model.report_task import ReportTask as ReportTask  # noqa: PLC0414 - part of this port; reports make it
@@ -336,6 +337,15 @@ class BarReader(Protocol):
 
     def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
         """As `TickHistory.bars` says."""
+        ...
+
+
+@runtime_checkable
+class ArchiveReader(BarReader, Protocol):
+    """A tick history that can also tell what it has ticks of."""
+
+    def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
+        """Those that have a tick, of any fate, with an event time in [from_ns, to_ns); in no order."""
         ...
 
 

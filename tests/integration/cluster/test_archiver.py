@@ -19,6 +19,7 @@ from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.config.detect import BridgeSection
 from tapewatch.runtime.config.sinks import ArchiveSection, ElasticsearchSection
 from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, ensure_indices
+from tapewatch.stores.port import ArchiveReader
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import key_of
 from tapewatch.tape.kafka_publisher import KafkaPublisher
@@ -26,6 +27,7 @@ from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec
 
 pytestmark = pytest.mark.cluster
+ALL_THREE = ["XNAS:AAA", "XNAS:BBB", "XNAS:CCC"]
 BEGIN_NS = parse_rfc3339("2025-04-07T14:00:00Z")
 
 
@@ -100,6 +102,10 @@ def archiving(
         raise failed[0]
 
 
+def named(archive: ArchiveReader, from_ns: int, to_ns: int) -> list[str]:
+    return sorted(map(str, archive.instruments(from_ns, to_ns)))
+
+
 @pytest.mark.parametrize("kind", ["folder", "pyarrow"])
 def test_every_tick_is_in_the_files_once_whoever_died(
     kafka_server: Running,
@@ -123,7 +129,10 @@ def test_every_tick_is_in_the_files_once_whoever_died(
     with archiving(kafka, topic, section) as archiver:
         eventually(lambda: archiver.ticks >= 75)
     elastic = elastic_client(ElasticsearchSection())
-    bars = archived_bars(section, elastic, "").bars("XNAS", "BBB", BEGIN_NS, BEGIN_NS + DAY_NS, MINUTE_NS)
+    archive = archived_bars(section, elastic, "")
+    assert named(archive, BEGIN_NS, BEGIN_NS + DAY_NS) == ALL_THREE
+    assert named(archive, BEGIN_NS - DAY_NS, BEGIN_NS) == []
+    bars = archive.bars("XNAS", "BBB", BEGIN_NS, BEGIN_NS + DAY_NS, MINUTE_NS)
     assert bars.ts_ns.tolist() == [BEGIN_NS + minute * MINUTE_NS for minute in range(100)]
     assert np.array_equal(bars.volume, np.full(100, 10.0))
     elastic.close()
@@ -145,7 +154,10 @@ def test_ticks_are_in_elasticsearch_too_where_the_settings_say_so(
     with archiving(KafkaSettings(kafka_server.address), topic, section, writer) as archiver:
         eventually(lambda: archiver.ticks == 120)
     client.indices.refresh(index=f"{prefix}*")
-    bars = archived_bars(section, client, prefix).bars("XNAS", "AAA", BEGIN_NS, BEGIN_NS + DAY_NS, 10 * MINUTE_NS)
+    archive = archived_bars(section, client, prefix)
+    assert named(archive, BEGIN_NS, BEGIN_NS + DAY_NS) == ALL_THREE
+    assert named(archive, BEGIN_NS - DAY_NS, BEGIN_NS) == []
+    bars = archive.bars("XNAS", "AAA", BEGIN_NS, BEGIN_NS + DAY_NS, 10 * MINUTE_NS)
     assert bars.open.tolist() == [100.0, 110.0, 120.0, 130.0]
     assert bars.high.tolist() == [110.0, 120.0, 130.0, 140.0]
     assert bars.volume.tolist() == [100.0] * 4

@@ -227,7 +227,7 @@ XBT = Instrument("bitmex", "XBTUSD")
 def test_a_name_that_differs_by_venue_is_compared_where_the_instruments_file_says_what_it_is(
     common: str, told: set[str]
 ) -> None:
-    facts = [Facts("XBTUSD", "bitmex", instrument=common, currency="USDT")]
+    facts = [Facts("XBTUSD", "bitmex", instrument=common)]  # in BTC/USDT the name says the money
     found = judged(tape({BTC: near, XBT: away(1.02)}), facts)
     assert {(a.venue, a.symbol) for a in found.of(RULE)} == {(venue, "XBTUSD") for venue in told}
 

@@ -43,7 +43,8 @@ class Market:
     def groups_of(self, alerts: object) -> dict[str, str]:
         raise NotImplementedError
 
-    def peers(self, venue: str, symbol: str) -> Peers:
+    def peers(self, venue: str, symbol: str, from_ns: int, to_ns: int) -> Peers:
+        del from_ns, to_ns
         return Peers("XNYS", tuple(("XNAS", s) for s in self._others), tuple((v, symbol) for v in self._elsewhere))
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tapewatch.detection.instruments import Facts
 from tapewatch.model.alerts import AuditEntry, Case
 from tapewatch.model.bars import Bars
 from tapewatch.model.times import DAY_NS
@@ -73,3 +74,14 @@ def test_what_was_watched_is_told_where_the_wiring_knows_it() -> None:
     assert isinstance(source, CoverageSource)
     assert source.coverage(ReportRequest(format="pdf")) == known
     assert StoreReportSource(*stores).coverage(ReportRequest(format="pdf")) is None
+
+
+def test_elsewhere_is_what_the_instruments_file_calls_the_same_thing() -> None:
+    watched = Coverage(("bitmex:XBTUSD", "kraken:BTC/USD", "kraken:BTC/EUR", "binance:BTC/USD"), ())
+    facts = {"bitmex:XBTUSD": Facts("XBTUSD", "bitmex", instrument="BTC/USD")}
+    stores = (MemoryAlertStore(), MemoryCaseStore(), History())
+    told = StoreReportSource(*stores, lambda request: watched, facts=facts)
+    assert told.peers("kraken", "BTC/USD", 0, 1).elsewhere == (("binance", "BTC/USD"), ("bitmex", "XBTUSD"))
+    assert told.peers("bitmex", "XBTUSD", 0, 1).elsewhere == (("binance", "BTC/USD"), ("kraken", "BTC/USD"))
+    untold = StoreReportSource(*stores, lambda request: watched)
+    assert untold.peers("bitmex", "XBTUSD", 0, 1).elsewhere == ()

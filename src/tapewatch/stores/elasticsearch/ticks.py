@@ -8,9 +8,11 @@ from elasticsearch import Elasticsearch
 from numpy.typing import NDArray
 
 from tapewatch.model.bars import Bars
+from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Fate, Kind, TickBatch
 from tapewatch.model.times import format_rfc3339
 from tapewatch.stores.elasticsearch.bulk import BulkWriter, Operation
+from tapewatch.stores.elasticsearch.client import answering
 from tapewatch.stores.elasticsearch.indices import TICKS, month_of
 from tapewatch.stores.elasticsearch.search import Document, equal, read_page
 from tapewatch.stores.port import AlertQuery
@@ -18,6 +20,7 @@ from tapewatch.stores.port import AlertQuery
 _encode = msgspec.json.Encoder().encode
 _NUMBERS = ("open", "high", "low", "close", "volume")
 _MOST = 500_000  # ticks that one question may read
+_MOST_NAMES = 10_000
 
 
 class ElasticTickWriter:
@@ -55,7 +58,7 @@ class ElasticTickWriter:
 
 
 class ElasticBars:
-    """A `BarReader` over `ticks-*`, for ranges of at most half a million ticks."""
+    """An `ArchiveReader` over `ticks-*`, for ranges of at most half a million ticks."""
 
     def __init__(self, client: Elasticsearch, *, prefix: str = "") -> None:
         self._client, self._index = client, f"{prefix}{TICKS}-*"
@@ -65,6 +68,20 @@ class ElasticBars:
         query = AlertQuery(from_ns=from_ns, to_ns=to_ns, limit=_MOST, newest_first=False)
         filters = equal(venue=venue, symbol=symbol, fate="judged")
         return _joined(read_page(self._client, self._index, filters, "ts_event_ns", "tick_id", query), interval_ns)
+
+    def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
+        """As the port says, at most `_MOST_NAMES`."""
+        sources = [{name: {"terms": {"field": name}}} for name in ("venue", "symbol")]
+        with answering(f"searching {self._index}"):
+            found = self._client.search(
+                index=self._index,
+                ignore_unavailable=True,
+                size=0,
+                query={"range": {"ts_event_ns": {"gte": from_ns, "lt": to_ns}}},
+                aggs={"names": {"composite": {"size": _MOST_NAMES, "sources": sources}}},
+            )
+        buckets = found["aggregations"]["names"]["buckets"] if "aggregations" in found else []
+        return [Instrument(b["key"]["venue"], b["key"]["symbol"]) for b in buckets]
 
 
 def _joined(ticks: list[Document], interval_ns: int) -> Bars:

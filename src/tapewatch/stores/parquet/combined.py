@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewatch.model.bars import Bars
+from tapewatch.model.instruments import Instrument
 from tapewatch.stores.parquet.reader import ParquetTickReader
 
 
@@ -19,8 +20,7 @@ class CombinedBars:
 
     def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
         """As `TickHistory.bars` says."""
-        tapes = sorted(p for p in self._root.iterdir() if p.is_dir()) if self._root.is_dir() else []
-        found = [ParquetTickReader(p).bars(venue, symbol, from_ns, to_ns, interval_ns) for p in tapes]
+        found = [tape.bars(venue, symbol, from_ns, to_ns, interval_ns) for tape in self._tapes()]
         found = [b for b in found if len(b.ts_ns)]
         if len(found) == 1:
             return found[0]
@@ -28,6 +28,14 @@ class CombinedBars:
         ts = columns["ts_ns"].astype(np.int64)[::-1]
         starts, newest = np.unique(ts, return_index=True)
         return Bars(starts, *(columns[n][::-1][newest] for n in ("open", "high", "low", "close", "volume")))
+
+    def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
+        """As `ArchiveReader` says."""
+        return list({found for tape in self._tapes() for found in tape.instruments(from_ns, to_ns)})
+
+    def _tapes(self) -> list[ParquetTickReader]:
+        tapes = sorted(p for p in self._root.iterdir() if p.is_dir()) if self._root.is_dir() else []
+        return [ParquetTickReader(p) for p in tapes]
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:

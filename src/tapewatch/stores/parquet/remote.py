@@ -18,6 +18,7 @@ from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
 
 from tapewatch.model.bars import Bars
 from tapewatch.model.errors import GiveUpError, InputError, RetryableError
+from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, TickBatch, concat
 from tapewatch.stores.parquet import manifest as manifests
 from tapewatch.stores.parquet.columns import SCHEMA, partitions
@@ -105,7 +106,7 @@ class RemoteTickArchive:
 
 
 class RemoteBars:
-    """A `BarReader` over every archive below a path; files of the range are read whole."""
+    """An `ArchiveReader` over every archive below a path; files of the range are read whole."""
 
     def __init__(self, open_: Callable[[], tuple[Any, str]]) -> None:
         self._open = open_
@@ -114,26 +115,39 @@ class RemoteBars:
         """As the port says. RetryableError where the file system does not answer."""
         from pathlib import Path
 
+        of_symbol = [("symbol", "=", symbol)]
+        frames = [
+            frame.select(pl.lit(venue).alias("venue"), *SCHEMA.names())
+            for at, frame in self._read(from_ns, to_ns + interval_ns, SCHEMA.names(), of_symbol)
+            if at == venue
+        ]
+        instrument, span = (venue, symbol), (from_ns, to_ns)
+        return read_bars(Path(), [], frames, instrument=instrument, span=span, interval_ns=interval_ns)
+
+    def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
+        """As the port says. RetryableError where the file system does not answer."""
+        inside = [("ts_event_ns", ">=", from_ns), ("ts_event_ns", "<", to_ns)]
+        read = self._read(from_ns, to_ns, ["symbol"], inside)
+        return list({Instrument(venue, symbol) for venue, frame in read for symbol in frame["symbol"].unique()})
+
+    def _read(
+        self, from_ns: int, to_ns: int, columns: list[str], filters: list[tuple[str, str, Any]]
+    ) -> Iterator[tuple[str, pl.DataFrame]]:
+        """(venue, rows) of each file that may have ticks of [from_ns, to_ns)."""
         from pyarrow.fs import FileSelector
 
-        frames = []
         try:
             system, root = self._open()
             for found in system.get_file_info(FileSelector(root, allow_not_found=True)):
                 for entry in read_manifest(system, found.path).files:
-                    if entry.venue == venue and entry.min_ts_ns < to_ns + interval_ns and entry.max_ts_ns >= from_ns:
+                    if entry.min_ts_ns < to_ns and entry.max_ts_ns >= from_ns:
+                        path = f"{found.path}/{entry.path}"
                         rows = pq.read_table(
-                            f"{found.path}/{entry.path}",
-                            filesystem=system,
-                            partitioning=None,
-                            filters=[("symbol", "=", symbol)],
+                            path, filesystem=system, partitioning=None, columns=columns, filters=filters
                         )
-                        frame = pl.DataFrame(pl.from_arrow(rows))
-                        frames.append(frame.select(pl.lit(venue).alias("venue"), *SCHEMA.names()))
+                        yield entry.venue, pl.DataFrame(pl.from_arrow(rows))
         except OSError as error:
             raise RetryableError(f"archive: {error}") from error
-        instrument, span = (venue, symbol), (from_ns, to_ns)
-        return read_bars(Path(), [], frames, instrument=instrument, span=span, interval_ns=interval_ns)
 
 
 def read_manifest(system: Any, path: str) -> Manifest:

@@ -82,7 +82,7 @@ def replay(
         fates, known_dead = _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
         _say_dead(sinks, fates, known_dead, data_dir)
         if report is not None:
-            _write(report, sinks)
+            _write(report, sinks, settings)
 
 
 def _replay(
@@ -148,9 +148,11 @@ def _stores(data_dir: Path | None, feed: "Feed", needs_ticks: bool) -> "Iterator
             stores.close()
 
 
-def _write(path: Path, sinks: "Sinks") -> None:
+def _write(path: Path, sinks: "Sinks", settings: "Settings") -> None:
     from tapewatch.reports.port import ReportRequest
+    from tapewatch.runtime.embedded import load_facts
     from tapewatch.runtime.reporting import format_of, source_of, write_report
 
-    size = write_report(path, source_of(sinks), ReportRequest(format=format_of(path).name))
+    source = source_of(sinks, load_facts(settings.rules.instruments))
+    size = write_report(path, source, ReportRequest(format=format_of(path).name))
     typer.echo(f"report: {path} ({size:,} bytes)", err=True)

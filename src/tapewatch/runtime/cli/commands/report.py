@@ -56,6 +56,6 @@ def report(
         zone=zone,
     )
     check_request(request)
-    with open_for_reading(settings.data_dir, time.time_ns) as source:
+    with open_for_reading(settings.data_dir, time.time_ns, settings.rules.instruments) as source:
         size = write_report(out, source, request)
     typer.echo(f"report: {out} ({size:,} bytes)", err=True)

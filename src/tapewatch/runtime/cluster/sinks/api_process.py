@@ -21,6 +21,7 @@ from tapewatch.runtime.cluster.sinks.archive import archived_bars
 from tapewatch.runtime.cluster.sinks.health import HealthProbe
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
+from tapewatch.runtime.embedded import load_facts
 from tapewatch.runtime.holding import listen
 from tapewatch.runtime.known_names import known_names
 from tapewatch.runtime.report_service import Reports
@@ -99,7 +100,8 @@ class ClusterApi:
         self._dead = ElasticDeadLetterStore(self._client, writer, prefix=prefix)
         self._groups = ElasticGroupStore(self._client, writer, prefix=prefix)
         self._bars = archived_bars(settings.archive, self._client, prefix)
-        source = StoreReportSource(self._alerts, self._cases, self._bars, groups=self._groups)
+        facts = load_facts(settings.rules.instruments)
+        source = StoreReportSource(self._alerts, self._cases, self._bars, groups=self._groups, facts=facts)
         tasks = ElasticTaskStore(self._client, writer, prefix=prefix)
         self._reports = QueuedReports(tasks, source, settings.reports, now, nudge=nudge)
         self._probe = HealthProbe(

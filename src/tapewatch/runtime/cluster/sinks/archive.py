@@ -23,7 +23,7 @@ from tapewatch.stores.elasticsearch import ElasticBars, ElasticTickWriter
 from tapewatch.stores.parquet import ParquetTickHistory
 from tapewatch.stores.parquet.combined import CombinedBars
 from tapewatch.stores.parquet.remote import RemoteBars, RemoteTickArchive, open_file_system
-from tapewatch.stores.port import BarReader
+from tapewatch.stores.port import ArchiveReader
 from tapewatch.tape.codec import JsonDecoder
 from tapewatch.tape.kafka_group import KafkaGroup, Place, Taken
 from tapewatch.tape.port import RawBatch
@@ -139,7 +139,7 @@ class Archiver:
         return self._archives[place]
 
 
-def archived_bars(section: ArchiveSection, client: Elasticsearch, prefix: str) -> BarReader:
+def archived_bars(section: ArchiveSection, client: Elasticsearch, prefix: str) -> ArchiveReader:
     """Bars from what the archiver writes: its Parquet files, or `ticks-*` where there are none."""
     if not section.parquet:
         return ElasticBars(client, prefix=prefix)

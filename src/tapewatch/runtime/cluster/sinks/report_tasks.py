@@ -18,6 +18,7 @@ from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.sinks.archive import archived_bars
 from tapewatch.runtime.cluster.sinks.report_figures import ReportFigures
 from tapewatch.runtime.cluster.sinks.report_queue import SUBMIT_DUE, WORK_OFF
+from tapewatch.runtime.embedded import load_facts
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
 from tapewatch.stores.elasticsearch import (
@@ -47,6 +48,7 @@ def _office() -> Reports:
         ElasticCaseStore(client, writer, prefix=elastic.prefix),
         archived_bars(settings.archive, client, elastic.prefix),
         groups=ElasticGroupStore(client, writer, prefix=elastic.prefix),
+        facts=load_facts(settings.rules.instruments),
     )
     store = ElasticTaskStore(client, writer, prefix=elastic.prefix)
     reports = Reports(store, source, settings.reports, time.time_ns)
