@@ -21,6 +21,7 @@ from tapewatch.runtime.config.rules import LoadedRules, load_rules, load_rules_n
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.runtime.embedded import load_calibration
 from tapewatch.runtime.history import History
+from tapewatch.runtime.known_sessions import looked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def run_backtest(
 ) -> Backtested:
     """Run one or two sides, each with its fresh engine, over the history, which is read once; with labels a second
     time, around what no label knows of."""
-    trials, exposure = run_trials(history.batches(), [engine for _, engine in sides], on_records)
+    trials, exposure = run_trials(looked_at(history.batches()), [engine for _, engine in sides], on_records)
     known = None if labels is None else labels_within(labels, exposure)
     cards = [None if known is None else score(known, t.revisions, matching_of(exposure)) for t in trials]
     unknown = [

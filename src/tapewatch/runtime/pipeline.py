@@ -18,6 +18,7 @@ from tapewatch.model.market import MarketFindings, ShardMinutes
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter, Fate, FeedBatch
 from tapewatch.model.times import format_rfc3339
+from tapewatch.runtime.known_sessions import KnownSessions
 from tapewatch.runtime.rule_change import MERGER, change_rules, manifest_row
 from tapewatch.stores.port import (
     AlertStore,
@@ -97,6 +98,7 @@ class Pipeline:
         self._head: ShardHead | None = None
         self._fresh = False
         self._merger = Merger([shard])
+        self._sessions = KnownSessions()
         self.progress = Progress()
 
     def claim(self) -> ShardHead:
@@ -148,6 +150,7 @@ class Pipeline:
             self._sinks.history.flush()
 
     def _judge(self, batch: FeedBatch) -> _Done:
+        self._sessions.look(batch.ticks)
         outcome = self._engine.process(batch.ticks)
         rows = [StateRow(key, data) for key, data in self._engine.changed_rows()]
         if self._fresh:

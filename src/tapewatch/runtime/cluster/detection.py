@@ -13,6 +13,7 @@ from tapewatch.model.market import MarketMinute, ShardMinutes
 from tapewatch.model.ticks import Fate, FeedBatch, Kind
 from tapewatch.model.times import format_rfc3339
 from tapewatch.runtime.cluster.protocol.ports import Judged, ShardId
+from tapewatch.runtime.known_sessions import KnownSessions
 from tapewatch.runtime.pipeline import outbox_of
 from tapewatch.runtime.rule_change import MANIFEST, change_rules, check_rows, manifest_row, rules_in
 from tapewatch.stores.port import OutboxEntry, ShardHead, ShardStore, StateRow
@@ -31,6 +32,7 @@ class EngineDetection:
         self._shard, self._engine, self._decoder, self._now_ns = shard, engine, decoder, now_ns
         self._read: tuple[RawBatch, FeedBatch] | None = None
         self._told_ns = 0
+        self._sessions = KnownSessions()
 
     @property
     def fingerprint(self) -> str:
@@ -49,6 +51,7 @@ class EngineDetection:
     def judge(self, raw: RawBatch) -> Judged:
         batch = self._decoded(raw)
         self._read = None
+        self._sessions.look(batch.ticks)
         outcome = self._engine.process(batch.ticks)
         fates = outcome.fate_counts()
         if batch.dead:

@@ -15,7 +15,7 @@ from tapewatch.runtime.cluster.protocol.ports import Detection, Rules, ShardId
 from tapewatch.runtime.config.detect import BridgeSection, StateSection
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.runtime.embedded import load_calibration
+from tapewatch.runtime.embedded import build_engine, load_calibration
 from tapewatch.stores.redis import Client, RedisAttempts, RedisShardStore, connect
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
 
@@ -23,7 +23,7 @@ from tapewatch.tape.codec import CodecSettings, JsonDecoder
 def warm(settings: Settings) -> None:
     """Compile, or load from the cache, what judging needs: about 0.8 s from the cache. Connects to nothing."""
     with one_at_a_time():
-        Engine(load_rules(settings.rules).rules, load_calibration(settings.rules.calibration)).warm()
+        build_engine(settings.rules).warm()
         JsonDecoder(codec_of(settings.bridge, "")).warm_up()
 
 
@@ -55,7 +55,8 @@ class Judging:
         self, settings: Settings, client: Client, registry: CollectorRegistry | None, now_ns: Callable[[], int]
     ) -> None:
         self._bridge, self._now_ns = settings.bridge, now_ns
-        self._rules, self._calibration = load_rules(settings.rules).rules, load_calibration(settings.rules.calibration)
+        self._rules = load_rules(settings.rules).rules
+        self._calibration = load_calibration(settings.rules.calibration, settings.rules.instruments)
         self.store = RedisShardStore(client, settings.state.prefix)
         self.attempts = RedisAttempts(client, settings.state.prefix)
         self.figures = JudgeFigures(registry, now_ns)
