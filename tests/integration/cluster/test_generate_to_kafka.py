@@ -1,9 +1,11 @@
 """`tapewatch generate --to kafka`: what stands in the partitions of a real broker afterwards."""
 
 import itertools
+import re
 import uuid
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -13,7 +15,9 @@ from tapewatch.model.ticks import FeedBatch, Kind
 from tapewatch.runtime.cli import main
 from tapewatch.runtime.cluster.generator import publish
 from tapewatch.runtime.cluster.servers import Running
+from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.runtime.config.kafka import KafkaSection, kafka_settings
+from tapewatch.runtime.config.sinks import OpsSection
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
 from tapewatch.tape.kafka import KafkaTape
 
@@ -53,6 +57,23 @@ def test_each_partition_holds_its_symbols_in_order_among_all_heartbeats(section:
         assert list(_rows(found, None)) == expected  # heartbeats where they stood, every tick with all its values
         home |= {s.symbol: partition for s in found.ticks.symbols}
     assert len(home) == MARKET.stocks + MARKET.crypto
+
+
+def test_its_figures_are_served_while_it_writes(section: KafkaSection) -> None:
+    port, scraped = free_port(), list[str]()
+
+    def scrape(_: int) -> None:
+        if not scraped:
+            found = [httpx.get(f"http://127.0.0.1:{port}/{name}", trust_env=False) for name in ("metrics", "readyz")]
+            scraped.extend(answer.text for answer in found)
+
+    done = publish(section, market(MARKET), advance=scrape, ops=OpsSection(port=port))
+    figures, ready = scraped
+    written = re.search(r"tapewatch_generated_records_total (\d\S*)", figures)
+    assert written is not None and 0 <= float(written[1]) <= done.records
+    assert '"ready"' in ready
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
 
 
 def _rows(batch: FeedBatch, symbols: set[str] | None) -> list[tuple[object, ...]]:

@@ -24,6 +24,7 @@ from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.kafka_settings import KafkaSettings
 from tapewatch.tape.kafka_topics import KafkaTopics, TopicSpec
 
+pytestmark = pytest.mark.cluster
 TLS = Path(__file__).parents[1] / "tls"
 PASSWORD = "k4fka-s3cret"
 LOGIN = "org.apache.kafka.common.security"

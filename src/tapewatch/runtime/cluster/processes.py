@@ -12,6 +12,7 @@ from tapewatch.runtime.cluster.bridge_figures import BridgeFigures
 from tapewatch.runtime.cluster.judging import Judging
 from tapewatch.runtime.cluster.merger import CLIENT_ID, make_merger
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
+from tapewatch.runtime.cluster.sources import tell_of_unread
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.stores.redis import Client
@@ -42,6 +43,7 @@ def run_merger(settings: Settings, stop: Event | None = None) -> None:
     Raises as `run_bridge`.
     """
     enter(kafka_settings(settings.kafka, CLIENT_ID))
+    tell_of_unread(settings)
     registry = CollectorRegistry()
     bridge = make_merger(settings, registry)
     run_shards(settings, bridge, registry, stop)

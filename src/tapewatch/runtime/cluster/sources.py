@@ -1,13 +1,19 @@
 """Which shards there are: every partition of every topic of the tape."""
 
+import logging
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 
 from tapewatch.model.errors import RetryableError
 from tapewatch.runtime.cluster.protocol.ports import ShardId
-from tapewatch.tape.kafka_topics import KafkaTopics
+from tapewatch.runtime.config.kafka import kafka_settings
+from tapewatch.runtime.config.settings import Settings
+from tapewatch.runtime.status.kafka import KafkaLook
+from tapewatch.tape.kafka_topics import PATTERN, KafkaTopics
 
+_log = logging.getLogger(__name__)
 LOOK_S = 10.0
 
 
@@ -15,6 +21,30 @@ def shards_of(topics: KafkaTopics, wanted: Sequence[str]) -> list[str]:
     """The names of all shards of these topics (names, and patterns), as Kafka has them now."""
     found = topics.matching(wanted).values()
     return [ShardId(topic.name, topic.topic_id, p).name for topic in found for p in range(topic.partitions)]
+
+
+def unread(wanted: Sequence[str], there: Collection[str]) -> list[str]:
+    """Those of the topics that none of these names and patterns stands for."""
+    patterns = [re.compile(name) for name in wanted if name.startswith(PATTERN)]
+    return sorted(t for t in there if t not in wanted and not any(pattern.match(t) for pattern in patterns))
+
+
+def tell_of_unread(settings: Settings) -> None:
+    """Log which topics the bridges have read that `kafka.topics` of this process does not name. What they have
+    committed is the record that all share."""
+    try:
+        look = KafkaLook(kafka_settings(settings.kafka, "tapewatch-topics"))
+        left_out = unread(settings.kafka.topics, look.topics_of(settings.bridge.group))
+    except RetryableError as error:
+        _log.warning("which topics the bridges read is not known: %s", error)
+        return
+    if left_out:
+        _log.warning(
+            "the bridges of group %s have read %s, which kafka.topics of this process does not name: it leaves "
+            "them out; set kafka.topics in a file or the environment, the same for all processes",
+            settings.bridge.group,
+            ", ".join(left_out),
+        )
 
 
 class TapeSources:
@@ -51,4 +81,7 @@ class TapeSources:
             self.look()
             if name not in self.names:
                 self._strange.add(name)
+                _log.warning(
+                    "the minutes of shard %s are left out: kafka.topics of this process does not name its topic", name
+                )
         return name in self.names

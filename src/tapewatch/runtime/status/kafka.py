@@ -57,6 +57,10 @@ class KafkaLook:
         lag = sum(max(ends[at] - offset, 0) for at, offset in committed.items()) if committed else None
         return Group(name=name, state=state, members=tuple(sorted(members)), lag=lag), owners
 
+    def topics_of(self, group: str) -> set[str]:
+        """The topics of which a consumer group has committed offsets."""
+        return {topic for topic, _ in self._committed(group)}
+
     def _committed(self, group: str) -> Ends:
         with reported(f"looking up the offsets of group {group}"):
             asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], **self._limit())

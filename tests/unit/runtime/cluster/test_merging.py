@@ -17,7 +17,7 @@ from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports
-from tapewatch.runtime.cluster.sources import TapeSources
+from tapewatch.runtime.cluster.sources import TapeSources, unread
 from tapewatch.runtime.rule_change import MERGER
 from tapewatch.stores.memory import MemoryShardStore
 from tapewatch.stores.port import StateRow
@@ -104,6 +104,21 @@ def merged(shards: Sequence[str], records: Sequence[ShardMinutes] = RECORDS) -> 
     merger = Merger(shards)
     found = [merger.take(r) for r in records if r.source in shards and r.through_ns > merger.through[r.source]]
     return [f for f in found if f.through_ns]
+
+
+def test_a_shard_of_a_topic_that_the_settings_do_not_name_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    sources = TapeSources(lambda: [ONE, TWO], lambda: 0.0)
+    assert sources.has(ONE)
+    assert not sources.has(LATER) and not sources.has(LATER)
+    (told,) = caplog.messages
+    assert LATER in told and "kafka.topics" in told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "left_out"), [(["a"], ["ab", "b"]), (["^a"], ["b"]), (["b", "^a.$"], ["a"]), (["^"], [])]
+)
+def test_a_topic_is_left_out_where_no_name_and_no_pattern_stands_for_it(wanted: list[str], left_out: list[str]) -> None:
+    assert unread(wanted, {"a", "ab", "b"}) == left_out
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])

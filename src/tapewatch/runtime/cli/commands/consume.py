@@ -1,5 +1,6 @@
 """`tapewatch consume`."""
 
+import logging
 from typing import Annotated
 
 import typer
@@ -51,4 +52,9 @@ def consume(
     }
     settings = state_of(ctx).load([Flag(f"--{name}", key, value) for name, (key, value) in flags.items()]).settings
     configure_logging(settings.logging, secrets=secrets_in(settings))
+    others = state_of(ctx).load().settings.kafka.topics
+    if set(others) != set(settings.kafka.topics):
+        logging.getLogger(__name__).warning(
+            "--topic is for this process alone: merger and archiver take %s from kafka.topics", ", ".join(others)
+        )
     run_bridge(settings)

@@ -50,6 +50,9 @@ def generate(
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
     times: Annotated[float, typer.Option(help="Size of what is planted, against once in 100 symbol-days.")] = 1.5,
     traps: Annotated[bool, typer.Option("--traps", help="Plant traps too, which must not fire.")] = False,
+    ops_port: Annotated[
+        int | None, typer.Option(help="With --to kafka: port of /metrics and /readyz; 0 lets the system choose.")
+    ] = None,
 ) -> None:
     """Generate a simulated market with planted, labelled anomalies, or replay a historical file at a chosen speed.
 
@@ -79,12 +82,12 @@ def generate(
     )
     if labels is not None and (file or clean):
         raise InputError("--labels tells what was planted: it goes with neither --file nor --clean")
-    chosen = _chosen(out, to, topic, text)
+    chosen = _chosen(out, to, topic, text, ops_port)
     if labels is not None:
         _write_labels(config, labels)
     source = _file_feed(ctx, file, symbol, venue) if file else None
     if to:
-        _publish(ctx, config, source, topic, speed)
+        _publish(ctx, config, source, topic, speed, ops_port)
         return
     if out is not None and out.suffix == TAPE:
         typer.echo(f"{_append(config, source, out, speed):,} records in {out}", err=True)
@@ -95,7 +98,9 @@ def generate(
     typer.echo(f"{written:,} records" + (f" in {out}" if out is not None else ""), err=True)
 
 
-def _chosen(out: Path | None, to: str | None, topic: str | None, text: str) -> Literal["csv", "jsonl"]:
+def _chosen(
+    out: Path | None, to: str | None, topic: str | None, text: str, ops_port: int | None
+) -> Literal["csv", "jsonl"]:
     """The format of a file; InputError for options that contradict each other."""
     from tapewatch.model.errors import InputError
 
@@ -103,8 +108,8 @@ def _chosen(out: Path | None, to: str | None, topic: str | None, text: str) -> L
         raise InputError(f"--to {to!r} is not known; write kafka, or --out FILE for a file")
     if to and (out is not None or text):
         raise InputError("--to kafka goes with neither --out nor --format")
-    if topic and not to:
-        raise InputError("--topic goes with --to kafka")
+    if (topic or ops_port is not None) and not to:
+        raise InputError("--topic and --ops-port go with --to kafka")
     chosen = text or ("jsonl" if out is not None and out.suffix in {".jsonl", ".json", ".ndjson"} else "csv")
     if chosen not in TEXTS:
         raise InputError(f"--format {chosen!r} is not known; write csv or jsonl")
@@ -159,14 +164,23 @@ def _append(config: "SimulatorConfig", feed: "Feed | None", path: Path, speed: f
 
 
 def _publish(
-    ctx: typer.Context, config: "SimulatorConfig", feed: "Feed | None", topic: str | None, speed: float
+    ctx: typer.Context,
+    config: "SimulatorConfig",
+    feed: "Feed | None",
+    topic: str | None,
+    speed: float,
+    ops_port: int | None,
 ) -> None:
     from tapewatch.feeds.simulator import market
     from tapewatch.runtime.cluster.generator import publish
+    from tapewatch.runtime.config.layers import Flag
+    from tapewatch.runtime.config.show import secrets_in
+    from tapewatch.runtime.logging import configure_logging
 
-    settings = state_of(ctx).load().settings
+    settings = state_of(ctx).load([Flag("--ops-port", "ops.port", ops_port)]).settings
+    configure_logging(settings.logging, secrets=secrets_in(settings))
     with progress("Generating", unit="records") as advance:
-        done = publish(settings.kafka, feed or market(config), topic, speed, advance)
+        done = publish(settings.kafka, feed or market(config), topic, speed, advance, settings.ops)
     typer.echo(
         f"{done.records:,} records as {done.messages:,} messages in topic {done.topic}, {done.partitions} partitions: "
         f"{done.messages / max(done.seconds, 1e-9):,.0f} messages/s",

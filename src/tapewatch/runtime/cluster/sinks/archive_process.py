@@ -10,6 +10,7 @@ from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
 from tapewatch.runtime.cluster.sinks.archive import Archiver
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
+from tapewatch.runtime.cluster.sources import tell_of_unread
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, Refused, ensure_indices
@@ -37,6 +38,7 @@ def run_archiver(settings: Settings, stop: Event | None = None) -> None:
         ticks = ElasticTickWriter(BulkWriter(client, _refuse), make, prefix=elastic.prefix)
     kafka = kafka_settings(settings.kafka, "tapewatch-archive")
     enter(kafka)
+    tell_of_unread(settings)
     group = KafkaGroup(kafka, settings.kafka.topics, section.group)
     archiver = Archiver(group, section, settings.bridge, ticks)
     loop = SinkLoop(group, archiver, _BATCH)
