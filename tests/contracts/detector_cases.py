@@ -1,7 +1,10 @@
-"""For each detector: a tape on which it fires, one on which it must not, and a trap that looks like the first."""
+"""For each detector: a tape on which it fires, one on which it must not, and a trap that looks like the first.
+
+Those of installed packages come by the entry point `tapewatch.detector_cases`, under the detector's name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.times import HOUR_NS, MINUTE_NS, parse_rfc3339
@@ -156,6 +159,14 @@ def two_venues(*steps: float, beside: int | None = None) -> Tape:
     return tape
 
 
+def installed_cases() -> dict[str, Case]:
+    """The cases of installed packages, by detector."""
+    found = {entry.name: entry.load() for entry in entry_points(group="tapewatch.detector_cases")}
+    for name, case in found.items():
+        assert isinstance(case, Case), f"the entry point {name!r} of tapewatch.detector_cases is no Case"
+    return found
+
+
 CASES = {
     "zscore": Case(20, jump(0.01), quiet, flat_then_a_cent, "a cent after flat bars: no variation is no deviation"),
     "sma": Case(20, jump(0.06), quiet, slow_drift, "ten percent, spread over two hundred bars"),
@@ -192,4 +203,4 @@ CASES = {
         "a venue that moves, beside one that is stale",
     ),
     "bad_print": Case(1, off_scale, quiet, collapse, "a collapse that goes on: real"),
-}
+} | installed_cases()

@@ -25,7 +25,8 @@ from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import Kind
-from tests.contracts.detector_cases import CASES, OPEN_NS, Case
+from tests.contracts import detector_cases
+from tests.contracts.detector_cases import CASES, OPEN_NS, Case, installed_cases
 from tests.unit.detection.support import (
     BTC,
     NAN,
@@ -217,7 +218,7 @@ def test_what_speaks_before_a_bar_is_over_keeps_nothing_of_a_tick(name: str) -> 
         pytest.skip("it does not")
     engine = engine_for(watching(**{name: {}}))
     feed(engine, batch_of(case(name).positive(70, 100.0)))
-    at = [d.name for d in DETECTORS].index(name)
+    at = list(registry.detectors()).index(name)
     assert not any(row(engine, TSLA)[f"r{at}"].tobytes())
 
 
@@ -285,6 +286,20 @@ def test_an_installed_detector_judges_ticks_like_one_of_ours(
     ]
     assert [a.change for a in found.alerts][:2] == ["fired", "recovering"]
     assert "went the same way 5 ticks in a row, from 99.9" in found.alerts[0].message
+
+
+@pytest.mark.parametrize(("brought", "refused"), [(CASES["zscore"], False), (OPEN_NS, True)])
+def test_an_installed_package_brings_its_case_into_this_suite(
+    monkeypatch: pytest.MonkeyPatch, brought: object, refused: bool
+) -> None:
+    monkeypatch.setattr(detector_cases, "MINE", brought, raising=False)
+    mine = "tests.contracts.detector_cases:MINE"
+    monkeypatch.setattr(detector_cases, "entry_points", lambda group: [EntryPoint("mine", mine, group)])
+    if refused:
+        with pytest.raises(AssertionError, match=r"'mine' of tapewatch\.detector_cases is no Case"):
+            installed_cases()
+    else:
+        assert installed_cases() == {"mine": brought}
 
 
 def test_an_entry_point_that_is_no_detector_is_refused(installed: dict[str, str]) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from tapewatch.detection.calibration import Calibration, read_calibration
-from tapewatch.detection.detectors import DETECTORS
 from tapewatch.detection.engine import Engine, Outcome
 from tapewatch.detection.instruments import Facts
+from tapewatch.detection.registry import detectors
 from tapewatch.detection.rules import Rule, RuleSet, compile_rules, rule_set
 from tapewatch.model.alerts import Alert
 from tapewatch.model.instruments import Instrument
@@ -130,19 +130,18 @@ def preset(name: str) -> RuleSet:
 
 
 def watching(**rules: dict[str, Any]) -> RuleSet:
-    """All detectors in one kernel; only those named watch anything, with these fields of `Rule` (a rule is named after
-    its detector)."""
-    unknown = set(rules) - {d.name for d in DETECTORS}
-    assert not unknown, unknown
+    """All detectors (those of installed packages with them) in one kernel; only those named watch anything, with these
+    fields of `Rule` (a rule is named after its detector)."""
+    assert rules.keys() <= detectors().keys(), rules.keys() - detectors().keys()
     nobody: dict[str, Any] = {"symbols": ("nobody",)}
-    made = (Rule(name=d.name, detector=d.name, **rules.get(d.name, nobody)) for d in DETECTORS)
+    made = (Rule(name=d.name, detector=d.name, **rules.get(d.name, nobody)) for d in detectors().values())
     return compile_rules("test", tuple(made))
 
 
 def everything() -> RuleSet:
     """All detectors, on every symbol, with their defaults, but that few records out of order are a burst."""
     few = {"feed_disorder": {"params": {"least": 3, "share_pct": 1.0, "window": "1h"}}}
-    return watching(**{d.name: few.get(d.name, {}) for d in DETECTORS})
+    return watching(**{name: few.get(name, {}) for name in detectors()})
 
 
 def engine_for(rules: RuleSet, facts: Sequence[Facts] = ()) -> Engine:

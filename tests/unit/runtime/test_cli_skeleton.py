@@ -206,7 +206,7 @@ def test_api_key_new_refuses_a_name_that_the_settings_would_refuse(run: Run) -> 
 def test_rules_commands(run: Run, tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text('name = "mine"\n[[rules]]\nname = "a"\ndetector = "price_move"\n')
     (tmp_path / "bad.toml").write_text('[[rules]]\nname = "a"\ndetector = "price_moev"\n')
-    assert run("rules", "check", "good.toml") == (0, "good.toml: mine: 1 rules in force, 0 switched off\n", "")
+    assert run("rules", "check", "good.toml") == (0, "good.toml: 1 rule in force, 0 switched off\n", "")
     code, _, err = run("rules", "check", "bad.toml")
     assert code == 2 and err.startswith("error: bad.toml:3: rule 'a': unknown detector")
     assert "prototype: zscore, sma\n" in run("rules", "list")[1]

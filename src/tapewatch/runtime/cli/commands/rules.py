@@ -42,7 +42,8 @@ def check(
     """
     loaded = load_rules_file(file)
     off = len(loaded.declared) - len(loaded.rules.rules)
-    typer.echo(f"{file}: {loaded.rules.name}: {len(loaded.rules.rules)} rules in force, {off} switched off")
+    count = len(loaded.rules.rules)
+    typer.echo(f"{file}: {count} {'rule' if count == 1 else 'rules'} in force, {off} switched off")
 
 
 @app.command()
