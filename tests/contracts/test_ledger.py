@@ -68,6 +68,16 @@ def test_what_is_due_comes_oldest_first_and_not_before_its_time(ledger: Ledger) 
     assert ledger.due(9, 10) == []
 
 
+def test_a_channel_with_any_number_of_due_rows_can_be_left_out(ledger: Ledger) -> None:
+    ledger.owe([_row(alert_id=f"{i:02d}", channel="hangs", next_try_ns=i) for i in range(30)])
+    others = [_row(alert_id=f"o{i}", channel="works", next_try_ns=100 + i) for i in range(7)]
+    ledger.owe(others)
+    assert ledger.due(200, 5, {"hangs"}) == others[:5]
+    assert ledger.due(200, 50, {"hangs"}) == others
+    assert ledger.due(200, 50, {"hangs", "works"}) == []
+    assert {r.channel for r in ledger.due(200, 30)} == {"hangs"}
+
+
 @pytest.mark.parametrize("state", ["done", "dead", "suppressed"])
 def test_only_pending_rows_are_due(ledger: Ledger, state: str) -> None:
     ledger.owe([ROW])

@@ -1,6 +1,6 @@
 """The ledger that the notifier needs, and the rows that a decision makes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,8 +17,8 @@ class Ledger(Protocol):
         """Insert the rows that are new by (alert_id, revision, channel, recipient); return those."""
         ...
 
-    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
-        """Pending rows whose `next_try_ns` has come, oldest first."""
+    def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:
+        """Pending rows whose `next_try_ns` has come, oldest first; none of the channels in `without`."""
         ...
 
     def settle(self, row: LedgerRow) -> None:

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import msgspec
@@ -24,11 +24,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a pass over the ledger is bounded. `limit` rows a pass; a channel that has spent `channel_s` in a pass leaves
-    the rest of its rows to the next, so that a server which hangs holds up its own notices only; `poll_s` between
-    passes while there is nothing due, `busy_s` after one that found the ledger busy."""
+    """How a pass over the ledger is bounded. `limit` rows a pass, which waits for its channels for `patience_s`: one
+    that works longer is left to it, and has no part in the passes meanwhile, so that a server which hangs holds up its
+    own notices only. A channel that has worked for `channel_s` leaves the rest of its rows to a later pass; `poll_s`
+    between passes while there is nothing due, `busy_s` after one that found the ledger busy."""
 
     limit: int = 256
+    patience_s: float = 1.0
     channel_s: float = 20.0
     poll_s: float = 0.25
     busy_s: float = 2.0
@@ -37,7 +39,8 @@ class Pace:
 class Notifier:
     """At least once: a notice that was accepted is delivered, or its row says why not, whatever dies in between.
 
-    One notifier works on a ledger at a time. `accept` may be called from any thread; delivery from one.
+    One notifier works on a ledger at a time. `accept` may be called from any thread; delivery from one, which calls
+    `finish` at the end.
     """
 
     def __init__(
@@ -57,6 +60,9 @@ class Notifier:
         self._pace = pace or Pace()
         self._jitter = jitter
         self._channels: dict[str, Channel] = {channel.name: channel for channel in decider.channels}
+        threads = len(self._channels) + 1  # one for the rows of channels that are gone
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="notify")
+        self._working: dict[str, Future[int]] = {}
         self.counts = Counts()
 
     def accept(self, notices: Iterable[Notice]) -> list[Decision]:
@@ -83,18 +89,29 @@ class Notifier:
             self.counts.add("suppressed", row.channel, decision.why)
 
     def deliver_due(self, now_ns: int, stop: threading.Event | None = None) -> int:
-        """Try every row that is due at `now_ns`, each channel on a thread of its own; returns how many were tried.
+        """Try every row that is due at `now_ns`, each channel on a thread of its own, which may outlast the call;
+        returns how many were tried by those that are done.
 
         Ends early, between two attempts, once `stop` is set: what was not tried stays due. Raises RetryableError where
         the ledger is busy; an attempt that could not be settled is made again, with the same message id.
         """
+        tried = self._collect()
         queues: dict[str, list[LedgerRow]] = {}
-        for row in self._ledger.due(now_ns, self._pace.limit):
+        for row in self._ledger.due(now_ns, self._pace.limit, self._working):
             queues.setdefault(row.channel, []).append(row)
-        if len(queues) <= 1:
-            return sum(self._work_off(rows, stop) for rows in queues.values())
-        with ThreadPoolExecutor(len(queues), thread_name_prefix="notify") as pool:
-            return sum(pool.map(lambda rows: self._work_off(rows, stop), queues.values()))
+        for channel, rows in queues.items():
+            self._working[channel] = self._pool.submit(self._work_off, rows, stop)
+        wait(self._working.values(), self._pace.patience_s)
+        return tried + self._collect()
+
+    def finish(self) -> None:
+        """Wait for the attempts that are under way; no delivery comes after this."""
+        self._pool.shutdown()
+
+    def _collect(self) -> int:
+        """How many rows were tried by the channels that are done since the last look; raises what ended one."""
+        done = [channel for channel, work in self._working.items() if work.done()]
+        return sum(self._working.pop(channel).result() for channel in done)
 
     def run(self, stop: threading.Event) -> None:
         """Deliver what is due until `stop` is set; never ends by itself. What a busy ledger held up is tried again."""
@@ -108,6 +125,7 @@ class Notifier:
                 _log.warning("the ledger of notices is busy: %s", error)
                 wait_s = self._pace.busy_s
             stop.wait(wait_s)
+        self.finish()
 
     def _work_off(self, rows: Sequence[LedgerRow], stop: threading.Event | None) -> int:
         began_ns = self._now()

@@ -4,7 +4,7 @@ All methods are blocking and may be called from several threads. All raise Retry
 out of reach.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -258,8 +258,8 @@ class NoticeLedger(Protocol):
         """Insert the rows that are new by key; return those."""
         ...
 
-    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
-        """Pending rows whose `next_try_ns` has come, oldest first."""
+    def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:
+        """Pending rows whose `next_try_ns` has come, oldest first; none of the channels in `without`."""
         ...
 
     def settle(self, row: LedgerRow) -> None:

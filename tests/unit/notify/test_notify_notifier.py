@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Collection
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from tests.unit.notify.notify_fakes import Clock, FakeChannel, decider, make_not
 
 RETRY = RetrySettings(attempts=3, first_s=2.0, most_s=60.0)
 HOUR_S = 3_600.0
+PATIENT = Pace(patience_s=60.0)  # a pass is over when all its channels are
 
 
 class Killed(BaseException):
@@ -45,6 +47,7 @@ class Bench:
             now=self.clock,
             retry=RETRY,
             jitter=lambda identity, attempt: 1.0,
+            pace=PATIENT,
         )
 
     def deliver(self) -> int:
@@ -221,7 +224,7 @@ def test_whatever_dies_every_notice_is_delivered_at_least_once(
     bench.ledger = Mortal()
     patient = RetrySettings(attempts=1_000)
     for _ in range(40):
-        notifier = Notifier(decider(bench.channel), bench.ledger, now=bench.clock, retry=patient)
+        notifier = Notifier(decider(bench.channel), bench.ledger, now=bench.clock, retry=patient, pace=PATIENT)
         notifier.accept([make_notice(revision) for revision in range(1, notices + 1)])
         try:
             while notifier.deliver_due(bench.clock()):
@@ -239,10 +242,28 @@ def test_a_channel_that_hangs_holds_up_its_own_notices_only() -> None:
     waited: list[bool] = []
     slow.costs = lambda: waited.append(told.wait(5.0))
     quick.costs = told.set
-    notifier = Notifier(decider(slow, quick), MemoryNoticeLedger(), now=Clock())
+    notifier = Notifier(decider(slow, quick), MemoryNoticeLedger(), now=Clock(), pace=PATIENT)
     notifier.accept([make_notice()])
     assert notifier.deliver_due(ONSET_NS) == 2
     assert waited == [True]  # one was told while the other still hung
+
+
+def test_what_comes_while_a_channel_hangs_is_told_by_the_others() -> None:
+    hangs, works, over = FakeChannel("hangs"), FakeChannel("works"), threading.Event()
+    waited: list[bool] = []
+    hangs.costs = lambda: waited.append(over.wait(60.0))
+    pace = Pace(limit=8, patience_s=0.05)
+    notifier = Notifier(decider(hangs, works), MemoryNoticeLedger(), now=Clock(), pace=pace)
+    revisions = range(1, 30)  # more than one pass takes: those of the channel that hangs must not fill it
+    notifier.accept([make_notice(revision) for revision in revisions])
+    give_up = time.monotonic() + 30.0
+    while len(works.got) < len(revisions) and time.monotonic() < give_up:
+        notifier.deliver_due(ONSET_NS)
+    assert [notice.alert.revision for notice, *_ in works.got] == list(revisions)
+    assert len(hangs.got) == 1
+    over.set()
+    notifier.finish()
+    assert len(hangs.ids()) == len(hangs.got) >= 4  # it went on with what it had begun with
 
 
 def test_a_channel_that_is_slow_leaves_the_rest_to_the_next_pass() -> None:
@@ -268,11 +289,11 @@ class BusyLedger(MemoryNoticeLedger):
         super().__init__()
         self.busy = True
 
-    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
+    def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:
         if self.busy:
             self.busy = False
             raise RetryableError("the ledger is locked")
-        return super().due(now_ns, limit)
+        return super().due(now_ns, limit, without)
 
 
 def test_the_loop_delivers_until_it_is_stopped_and_survives_a_busy_ledger() -> None:

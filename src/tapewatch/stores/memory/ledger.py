@@ -1,7 +1,7 @@
 """The ledger of notices in memory."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tapewatch.stores.port import LedgerRow
 
@@ -25,10 +25,11 @@ class MemoryNoticeLedger:
                     new.append(row)
             return new
 
-    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
+    def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:
         """As the port says."""
         with self._lock:
             ready = [row for row in self._rows.values() if row.state == "pending" and row.next_try_ns <= now_ns]
+        ready = [row for row in ready if row.channel not in without]
         return sorted(ready, key=lambda row: row.next_try_ns)[: max(limit, 0)]
 
     def given_up(self, limit: int) -> list[LedgerRow]:

@@ -1,7 +1,8 @@
 """The ledger of notices in SQLite."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -9,6 +10,10 @@ from tapewatch.stores.port import LedgerRow, NoticeRecord
 from tapewatch.stores.sqlite.connection import Database
 
 _ROWS = "SELECT alert_id, revision, channel, recipient, state, attempts, next_try_ns, last_error, notice FROM notices "
+_DUE = (
+    "INDEXED BY notices_due WHERE state = 'pending' AND next_try_ns <= ?"
+    " AND channel NOT IN (SELECT value FROM json_each(?)) ORDER BY next_try_ns, id LIMIT ?"
+)
 _INSERT = (
     "INSERT INTO notices (alert_id, revision, channel, recipient, state, attempts, next_try_ns, last_error, notice,"
     " stored_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alert_id, revision, channel, recipient) DO "
@@ -28,13 +33,12 @@ class SqliteNoticeLedger:
         with self._db.write() as db:
             return [row for row in rows if _insert(db, row, stored_ns, "NOTHING")]
 
-    def due(self, now_ns: int, limit: int) -> list[LedgerRow]:
+    def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:
         """As the port says."""
         with self._db.read() as db:
             rows = db.execute(
-                _ROWS + "INDEXED BY notices_due WHERE state = 'pending' AND next_try_ns <= ?"
-                " ORDER BY next_try_ns, id LIMIT ?",
-                (now_ns, max(limit, 0)),
+                _ROWS + _DUE,
+                (now_ns, json.dumps(list(without)), max(limit, 0)),
             )
             return [_row(values) for values in rows]
 

@@ -209,6 +209,7 @@ class Deliveries:
                 _log.warning("the ledger of notices does not answer: %s", error)
                 wait_s = _BUSY_S
             stop.wait(wait_s)
+        self._notifier.finish()
         try:
             with answering():
                 self._lease.release()
