@@ -2,22 +2,24 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePath
 
 from tapewatch.feeds.csv_blocks import STDIN, STDIN_NAME
 from tapewatch.feeds.csv_names import BINANCE_KLINES, find_fields, headerless_names, is_header, split_date
+from tapewatch.feeds.csv_numbers import Marks, learn_marks
 from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.csv_symbols import Shape, symbol_from_file
+from tapewatch.feeds.csv_times import DateOrder, date_order, has_year_last
 from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import Kind
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 20
 _PRICES = ("open", "high", "low", "close", "price")
-_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_TITLES = 10  # lines above a header, at most
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?")
 _OFFSET = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
 
@@ -43,7 +45,8 @@ class Layout:
     clock_column: int | None  # time of day, where the date stands in a column of its own
     time_style: TimeStyle
     numeric_ids: bool
-    decimal_comma: bool
+    dates: DateOrder | None  # of dates with the year at their end
+    marks: Marks
     kind: Kind
     interval_ns: int
     symbol: str | None  # of files without a symbol column
@@ -58,9 +61,7 @@ def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
     """Learn the layout from whole lines at the head of a file. Raises InputError where it is not market data."""
     file = STDIN_NAME if path == STDIN else path
     lines = head.decode("utf-8", "replace").splitlines()
-    at = next(i for i, line in enumerate(lines) if line.strip())
-    delimiter = max(_DELIMITERS, key=lambda d: (lines[at].count(d), -_DELIMITERS.index(d)))
-    first = _cells(lines[at], delimiter)
+    at, delimiter, first = _top(lines, settings.mapping)
     names = headerless_names(first) if not is_header(first) else None
     if names is None and not is_header(first):
         shown = ", ".join(repr(c.strip()[:20]) for c in first[:8])
@@ -84,13 +85,34 @@ def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
         fields=_used(fields, trades),
         clock_column=None if split is None else split[1],
         time_style=_time_style(sample, fields["time"]) if split is None else TimeStyle.OTHER,
-        decimal_comma=delimiter != "," and _has_decimal_comma(sample, [fields[f] for f in _PRICES if f in fields]),
+        dates=_dates(file, settings, sample, lines[skip:], delimiter, fields["time"]),
+        marks=learn_marks([c for f in _PRICES for c in _column(sample, fields.get(f))], delimiter),
         numeric_ids=all(c.strip().isdigit() for c in _column(sample, fields.get("trade_id"))),
         kind=Kind.TRADE if trades else Kind.BAR,
         interval_ns=0,
         symbol=None if "symbol" in fields else _symbol(path, file, shape, settings),
         venue=settings.venue or ("binance" if shape == "klines" or names is not None else None),
     )
+
+
+def _top(lines: Sequence[str], mapping: Mapping[str, str]) -> tuple[int, str, list[str]]:
+    """The line that the table begins with, counting from 0, its delimiter and cells: the first line that is not blank,
+    or below a title of at most `_TITLES` lines the first one that names columns of market data."""
+    tops = [i for i, line in enumerate(lines) if line.strip()]
+    found = [_split_line(i, lines[i]) for i in tops[: _TITLES + 1]]
+    return next((top for top in found if _begins(top[2], mapping)), found[0])
+
+
+def _split_line(at: int, line: str) -> tuple[int, str, list[str]]:
+    delimiter = max(_DELIMITERS, key=lambda d: (line.count(d), -_DELIMITERS.index(d)))
+    return at, delimiter, _cells(line, delimiter)
+
+
+def _begins(cells: Sequence[str], mapping: Mapping[str, str]) -> bool:
+    try:
+        return headerless_names(cells) is not None or (is_header(cells) and bool(find_fields(cells, mapping, "")))
+    except InputError:
+        return False
 
 
 def _used(fields: dict[str, int], trades: bool) -> dict[str, int]:
@@ -128,9 +150,22 @@ def _time_style(sample: Sequence[Sequence[str]], index: int) -> TimeStyle:
     return TimeStyle.EPOCH if values and all(v.isdigit() for v in values) else TimeStyle.OTHER
 
 
-def _has_decimal_comma(sample: Sequence[Sequence[str]], prices: Sequence[int]) -> bool:
-    """Whether prices are written 218,70: what a spreadsheet of half of Europe exports."""
-    return any(_DECIMAL_COMMA.fullmatch(cell.strip()) for index in prices for cell in _column(sample, index))
+def _dates(
+    file: str, settings: CsvSettings, sample: Sequence[Sequence[str]], lines: Sequence[str], delimiter: str, index: int
+) -> DateOrder | None:
+    """What comes first in dates with the year at their end, told by the whole head where its first rows have such;
+    InputError where neither it nor the settings tell."""
+    example = next((c.strip() for c in _column(sample, index) if has_year_last(c.strip())), None)
+    if example is None or settings.dates is not None:
+        return settings.dates
+    head = (_cells(line, delimiter) for line in lines if line.strip())
+    order = date_order(row[index].strip() for row in head if len(row) > index)
+    if order is None:
+        raise InputError(
+            f"{file}: {example!r} could begin with the day or with the month, and the head of the file does not tell; "
+            "say which: --dates dmy or --dates mdy"
+        )
+    return order
 
 
 def _column(sample: Sequence[Sequence[str]], index: int | None) -> list[str]:

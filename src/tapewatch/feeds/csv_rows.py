@@ -5,7 +5,6 @@ from pathlib import PurePath
 from typing import TypeVar
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from tapewatch.feeds.csv_blocks import Block, count_lines
 from tapewatch.feeds.csv_cells import Cells, read_cells
 from tapewatch.feeds.csv_instruments import InstrumentTable
 from tapewatch.feeds.csv_layout import Layout, TimeStyle
+from tapewatch.feeds.csv_numbers import read_numbers
 from tapewatch.feeds.csv_times import epoch_to_ns, read_times
 from tapewatch.feeds.folds import FoldTracker
 from tapewatch.feeds.heartbeats import NO_TIME
@@ -28,6 +28,7 @@ _PRICES = ("open", "high", "low", "close")
 _SIDES = {"buy": 1, "b": 1, "bid": 1, "buyer": 1, "1": 1, "sell": -1, "s": -1, "ask": -1, "seller": -1, "-1": -1}
 _TAKER_SOLD = {"true": -1, "t": -1, "1": -1, "false": 1, "f": 1, "0": 1}
 _RAW_CHARS = 1000
+TWO_READINGS = "may have a decimal comma or its thousands apart, and the head of the file does not tell"
 _NUMERIC_ID_LIMIT = 10**18
 _ARROW_TIMES = {
     TimeStyle.EPOCH: pa.int64(),
@@ -132,14 +133,18 @@ class RowReader:
         when = texts["time"]
         if layout.clock_column is not None:
             when = when + " " + cells.columns[layout.clock_column]
-        times = read_times(when)
+        times = read_times(when, layout.dates)
         cells.blame(~times.readable, "time", layout.fields["time"], "is not readable")
         values: dict[str, Column] = {}
         said = {"close": "price", "volume": "amount"} if layout.kind is Kind.TRADE else {}
         for f in (*_PRICES, "volume"):
             if f in texts:
-                values[f] = _numbers(texts[f], decimal_comma=layout.decimal_comma)
-                cells.blame(~np.isfinite(values[f]), said.get(f, f), layout.fields[f], "is not a number")
+                values[f] = read_numbers(texts[f], layout.marks)
+                odd, at = ~np.isfinite(values[f]), layout.fields[f]
+                if not layout.marks.group and odd.any():
+                    comma = texts[f].str.contains(r"^[+-]?\d{1,3}(,\d{3})+$").fill_null(False).to_numpy()
+                    cells.blame(odd & comma, said.get(f, f), at, TWO_READINGS)
+                cells.blame(odd, said.get(f, f), at, "is not a number")
         if "volume" in values:
             cells.blame(values["volume"] < 0, said.get("volume", "volume"), layout.fields["volume"], "is negative")
         arrow = {f: texts[f].fill_null("").to_arrow().cast(pa.string()) for f in texts if f not in values}
@@ -212,13 +217,6 @@ class RowReader:
         return time_ns
 
 
-def _numbers(texts: pl.Series, *, decimal_comma: bool) -> Column:
-    """The numbers of these texts; NaN where there is none."""
-    if decimal_comma:  # a point would group thousands: no number can be told from such a cell
-        texts = texts.str.replace_all(".", "?", literal=True).str.replace_all(",", ".", literal=True)
-    return texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(writable=True)
-
-
 def _typed_table(data: bytes, layout: Layout) -> pa.Table | None:
     names = [f"c{i}" for i in range(layout.width)]
     types: dict[str, pa.DataType] = {}
@@ -238,7 +236,7 @@ def _typed_table(data: bytes, layout: Layout) -> pa.Table | None:
             convert_options=pa_csv.ConvertOptions(
                 column_types=types,
                 include_columns=[names[i] for i in layout.fields.values()],
-                decimal_point="," if layout.decimal_comma else ".",
+                decimal_point=layout.marks.decimal,
             ),
         )
     except pa.ArrowInvalid:  # the strict reading finds out what and where

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tapewatch.feeds.csv_times import DateOrder
 from tapewatch.model.errors import InputError
 
 FIELDS = (
@@ -35,8 +36,9 @@ class CsvSettings:
     `symbol` names the instrument of files that have no symbol column. `venue` is that of files without a venue column.
     `zone` is where times without an offset were written down (default: the venue's zone). `mapping` leads from a field
     of `FIELDS` to the column that holds it, by its name in the header. `interval_ns` is the length of a bar (default:
-    the smallest step of one symbol at the head of each file, else a minute). Raises InputError for an unknown field,
-    a name that cannot be one, and an interval that is not positive.
+    the smallest step of one symbol at the head of each file, else a minute). `dates` says what comes first in dates
+    such as 04/07/2025 (default: told by the head of each file, refused where it does not tell). Raises InputError for
+    an unknown field, a name that cannot be one, and an interval that is not positive.
     """
 
     symbol: str | None = None
@@ -44,6 +46,7 @@ class CsvSettings:
     zone: str | None = None
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     interval_ns: int | None = None
+    dates: DateOrder | None = None
 
     def __post_init__(self) -> None:
         for name in self.mapping:
@@ -58,7 +61,8 @@ class CsvSettings:
     def canonical(self) -> str:
         """Everything that changes what is read, as text: a part of a feed's identity."""
         mapping = sorted(self.mapping.items())
-        return repr((self.symbol, self.venue, self.zone, mapping, self.interval_ns))
+        given = (self.symbol, self.venue, self.zone, mapping, self.interval_ns)
+        return repr(given if self.dates is None else (*given, self.dates))
 
 
 def parse_mapping(text: str) -> dict[str, str]:

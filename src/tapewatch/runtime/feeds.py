@@ -40,6 +40,7 @@ def csv_settings(settings: FeedSettings) -> CsvSettings:
         venue=settings.venue,
         zone=settings.zone,
         mapping=settings.mapping,
+        dates=settings.dates,
         interval_ns=duration_ns(settings.interval) if settings.interval else None,
     )
 

@@ -171,10 +171,75 @@ def test_what_is_not_market_data_is_an_error_that_says_why(
 
 @pytest.mark.parametrize(("delimiter", "price"), [(";", 218.7), ("\t", 218.7), ("|", 218.7)])
 def test_a_decimal_comma_is_read_where_it_separates_nothing_else(tmp_path: Path, delimiter: str, price: float) -> None:
-    rows = [["time", "close", "volume"], ["1744034400", "218,7", "1000"], ["1744034460", "1.218,7", "1"]]
+    rows = [["time", "close", "volume"], ["1744034400", "218,7", "1000"], ["1744034460", "12.18,7", "1"]]
     read = read_files(tmp_path, {"TSLA.csv": "\n".join(delimiter.join(row) for row in rows)})
     assert read.of(Kind.BAR).close.tolist() == [price]
-    assert read.reasons() == ["close is not a number: '1.218,7'"]
+    assert read.reasons() == ["close is not a number: '12.18,7'"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "closes", "volumes"),
+    [
+        ('1744034400,"10,000.50","1,234"\n1744034460,"9,999.0","1,234,567"', [10000.5, 9999.0], [1234.0, 1234567.0]),
+        ('1744034400,"218,70","1.234"\n1744034460,"1.218,7","1.234.567"', [218.7, 1218.7], [1234.0, 1234567.0]),
+        ("1744034400;218,70;1.234\n1744034460;-1.218,7;1", [218.7, -1218.7], [1234.0, 1.0]),
+        ("1744034400\t97450.5\t1,234\n1744034460\t97,450.5\t12", [97450.5] * 2, [1234.0, 12.0]),
+    ],
+)
+def test_thousands_apart_are_read_where_the_prices_tell_which_mark_is_which(
+    tmp_path: Path, rows: str, closes: list[float], volumes: list[float]
+) -> None:
+    header = rows[10].join(("time", "close", "volume"))
+    read = read_files(tmp_path, {"TSLA.csv": f"{header}\n{rows}\n"})
+    assert read.reasons() == []
+    assert read.of(Kind.BAR).close.tolist() == closes
+    assert read.of(Kind.BAR).volume.tolist() == volumes
+
+
+def test_thousands_apart_that_could_be_a_decimal_comma_are_refused_with_both_readings(tmp_path: Path) -> None:
+    read = read_files(tmp_path, {"7203.csv": 'time,symbol,close\n1744034400,A,"2,345"\n1744034460,A,2345\n'})
+    assert read.of(Kind.BAR).close.tolist() == [2345.0]
+    assert read.reasons() == [
+        "close may have a decimal comma or its thousands apart, and the head of the file does not tell: '2,345'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("04/07/2025 10:10", "04/14/2025 9:31 PM", ["2025-04-07T14:10:00Z", "2025-04-15T01:31:00Z"]),
+        ("4/7/2025, 10:10:30 AM", "4/14/2025, 12:00 am", ["2025-04-07T14:10:30Z", "2025-04-14T04:00:00Z"]),
+        ("07/04/2025 10:10", "14/04/2025 10:10Z", ["2025-04-07T14:10:00Z", "2025-04-14T10:10:00Z"]),
+        ("07.04.2025 10:10:00.5", "08.04.2025", ["2025-04-07T14:10:00.500Z", "2025-04-08T04:00:00Z"]),
+        ("07-04-2025T10:10", "31-12-2025", ["2025-04-07T14:10:00Z", "2025-12-31T05:00:00Z"]),
+    ],
+)
+def test_dates_with_the_year_at_their_end_are_read_where_the_file_tells_their_order(
+    tmp_path: Path, first: str, second: str, expected: list[str]
+) -> None:
+    read = read_files(tmp_path, {"TSLA.csv": f'time,close\n"{first}",1\n"{second}",1\n'})
+    assert (read.reasons(), read.times()) == ([], expected)
+
+
+@pytest.mark.parametrize("other", ["05/07/2025", "04/13/2025\n13/04/2025"])
+def test_dates_of_an_unknown_order_are_refused_with_the_option_that_tells(tmp_path: Path, other: str) -> None:
+    files: dict[str, str | bytes] = {"TSLA.csv": "time,close\n04/07/2025,1\n" + other.replace("\n", ",1\n") + ",1\n"}
+    with pytest.raises(InputError, match=r"TSLA\.csv: '04/07/2025' could begin .* --dates dmy or --dates mdy"):
+        read_files(tmp_path, files)
+
+
+def test_the_order_of_dates_may_be_given_and_what_does_not_keep_to_it_is_a_dead_letter(tmp_path: Path) -> None:
+    text = "time,close\n04/07/2025 10:10,1\n04/13/2025 10:10,1\n04/08/2025 13:10 PM,1\n05/07/2025,1\n"
+    read = read_files(tmp_path, {"TSLA.csv": text}, CsvSettings(dates="dmy"))
+    assert read.times() == ["2025-07-04T14:10:00Z", "2025-07-05T04:00:00Z"]
+    assert read.reasons() == [f"time is not readable: {t!r}" for t in ("04/13/2025 10:10", "04/08/2025 13:10 PM")]
+
+
+def test_a_title_above_the_header_is_passed_over_and_lines_keep_their_numbers(tmp_path: Path) -> None:
+    text = "Tesla, Inc. historical prices\n\nExported, 2025\nDate;Last\n2025-04-07;x\n2025-04-08;218,70\n"
+    read = read_files(tmp_path, {"TSLA.csv": text}, CsvSettings(mapping={"close": "Last"}))
+    assert read.of(Kind.BAR).close.tolist() == [218.7]
+    assert [letter.position for letter in read.dead] == [5]
 
 
 @pytest.mark.parametrize("name", ["", " ", "A" * 65, "A\x07"])

@@ -208,7 +208,7 @@ def test_the_charts_are_of_the_half_hours_around_the_onset() -> None:
 
 def test_formats_are_found_by_name_and_an_unknown_one_names_the_known() -> None:
     assert [format_named(known.name) for known in FORMATS] == list(FORMATS)
-    with pytest.raises(InputError, match=r"'docx'.*csv, pdf"):
+    with pytest.raises(InputError, match=rf"'docx'.*{', '.join(known.name for known in FORMATS)}"):
         format_named("docx")
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from tapewatch.model.errors import InputError
+from tapewatch.reports.formats import FORMATS
 from tapewatch.reports.port import ReportRequest
 from tapewatch.reports.settings import ReportsSettings
 from tapewatch.runtime.report_service import Reports
@@ -19,7 +20,7 @@ def reports(settings: ReportsSettings | None = None) -> Reports:
 
 def test_every_format_is_rendered_at_once_under_its_name_and_type() -> None:
     service = reports()
-    assert set(service.formats) == {"csv", "pdf"}
+    assert service.formats == {known.name: known.media_type for known in FORMATS}
     for name, magic in (("csv", b"\xef\xbb\xbf"), ("pdf", b"%PDF-")):
         made = service.render(ReportRequest(format=name))
         content = b"".join(made.chunks)

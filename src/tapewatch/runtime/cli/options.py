@@ -14,6 +14,9 @@ Symbol = Annotated[str | None, typer.Option(help="Symbol of files that name none
 Venue = Annotated[str | None, typer.Option(help="Venue of ticks that name none: XNAS, binance, ...")]
 Zone = Annotated[str | None, typer.Option(help="Zone of times without an offset; else the venue's.")]
 Interval = Annotated[str | None, typer.Option(help="Length of a bar, e.g. 1m; else told from the data.")]
+Dates = Annotated[
+    str | None, typer.Option(metavar="dmy|mdy", help="What 04/07/2025 begins with, where the file does not tell.")
+]
 Columns = Annotated[str | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Which column holds what.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 

@@ -44,6 +44,10 @@ class FeedSettings(Section, frozen=True):
     interval: Interval | None = None
     """Length of a bar, e.g. `1m`; else told from the distances between the bars."""
 
+    dates: Literal["dmy", "mdy"] | None = None
+    """What comes first in dates such as 04/07/2025, day or month; else told by the head of the file, refused where that
+    does not tell."""
+
     mapping: dict[str, str] = {}
     """Which column holds what, e.g. `{ time = "Date", close = "Last" }`; wins over recognition."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, print_json, state_of
-from tapewatch.runtime.cli.options import Begin, Columns, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
+from tapewatch.runtime.cli.options import Begin, Columns, Dates, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `backtest --help` shall not pay for them
@@ -43,6 +43,7 @@ def backtest(
     venue: Venue = None,
     zone: Zone = None,
     interval: Interval = None,
+    dates: Dates = None,
     mapping: Columns = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report: .pdf.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the result: .json.")] = None,
@@ -68,7 +69,7 @@ def backtest(
     from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.history import open_history, span_of
 
-    given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
+    given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval, "dates": dates}
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--out", out, ".json"), ("--report", report, ".pdf"))
     known = load_labels(labels) if labels is not None else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, print_json, state_of
-from tapewatch.runtime.cli.options import Columns, Interval, Quiet, Symbol, Venue, Zone
+from tapewatch.runtime.cli.options import Columns, Dates, Interval, Quiet, Symbol, Venue, Zone
 from tapewatch.runtime.cli.progress import progress
 
 if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay for them
@@ -23,7 +23,10 @@ if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay
 
 app = command_app()
 DEAD_SHOWN = 5
-HELP = "--map says which column holds what; times are ISO 8601 (2025-04-07 10:10), YYYYMMDD, or s to ns since 1970"
+HELP = (
+    "--map says which column holds what; times are ISO 8601 (2025-04-07 10:10), YYYYMMDD, s to ns since 1970, or "
+    "07/04/2025 with --dates dmy"
+)
 
 
 @app.command()
@@ -36,6 +39,7 @@ def replay(
     venue: Venue = None,
     zone: Zone = None,
     interval: Interval = None,
+    dates: Dates = None,
     mapping: Columns = None,
     preset: Annotated[str | None, typer.Option(help="Rule set of tapewatch: default, prototype.")] = None,
     rules: Annotated[str | None, typer.Option(metavar="FILE", help="Rules file of your own.")] = None,
@@ -67,6 +71,7 @@ def replay(
         "venue": ("feed.venue", venue),
         "zone": ("feed.zone", zone),
         "interval": ("feed.interval", interval),
+        "dates": ("feed.dates", dates),
         "preset": ("rules.preset", preset),
         "rules": ("rules.file", rules),
     }

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tapewatch.runtime.cli.common import command_app, print_json, state_of
-from tapewatch.runtime.cli.options import Begin, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
+from tapewatch.runtime.cli.options import Begin, Columns, Dates, End, Interval, Quiet, Symbol, Venue, Zone, feed_flags
 from tapewatch.runtime.cli.progress import progress
 
 app = command_app()
@@ -46,6 +46,8 @@ def tune(
     venue: Venue = None,
     zone: Zone = None,
     interval: Interval = None,
+    dates: Dates = None,
+    mapping: Columns = None,
     as_json: Annotated[bool, typer.Option("--json", help="What was tried and found, as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,13 +63,14 @@ def tune(
 
     from tapewatch.detection.tuning.tune import Task, work
     from tapewatch.detection.tuning.tune import tune as propose
+    from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.runtime.backtest import load_labels, side_of
     from tapewatch.runtime.cli.paths import check_outputs
     from tapewatch.runtime.cli.tune_tables import show
     from tapewatch.runtime.history import open_history, span_of
     from tapewatch.runtime.tune import dispositions, write_calibration, write_rules
 
-    given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval}
+    given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval, "dates": dates}
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--rules-out", rules_out, ".toml"), ("--calibration-out", calibration_out, ".json"))
     side = side_of(settings.rules, rules, calibration)
@@ -81,7 +84,7 @@ def tune(
         noise,
         holdout,
     )
-    source = open_history(settings.feed, history, {}, span_of(begin, end))
+    source = open_history(settings.feed, history, parse_mapping(mapping) if mapping else {}, span_of(begin, end))
     for note in source.venue_notes():
         typer.echo(note, err=True)
     with progress("Reading", total=source.total, unit="records", quiet=quiet) as advance:
