@@ -113,6 +113,17 @@ class SnapshotsTooNew(ShardDriver):
         super().__init__(shard, replace(ports, snapshots=_Ahead(ports.snapshots)), *args)
 
 
+class TakesAPartForAll(Relay):
+    """What fits into one turn is taken for all that the outbox holds."""
+
+    def _drain(self, owner: ShardHead, next_known: int) -> bool:
+        super()._drain(owner, next_known)
+        self._handed.position = max(self._handed.position, next_known)
+        if self._out is not None:
+            self._out = replace(self._out, position=next_known)
+        return False
+
+
 BROKEN = {
     "no compare-and-set": Make(store=CommitsAnything),
     "no epoch": Make(store=KnowsNoEpoch),
@@ -121,5 +132,6 @@ BROKEN = {
     "an outbox that was lost taken for one that is drained": Make(relay=TakesEmptyForDrained),
     "everything taken for published at a claim": Make(arrived=TakesAllForPublished),
     "a commit's entries taken for all that is found": Make(relay=TakesWhatIsOffered),
+    "a turn's entries taken for all that is found": Make(relay=TakesAPartForAll),
     "snapshot newer than its state": Make(driver=SnapshotsTooNew),
 }

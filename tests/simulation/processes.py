@@ -8,7 +8,7 @@ from tapewatch.model.errors import RetryableError
 from tapewatch.runtime.cluster.protocol.driver import ShardDriver
 from tapewatch.runtime.cluster.protocol.judge import Judge
 from tapewatch.runtime.cluster.protocol.ports import Done, ShardId, Task
-from tapewatch.runtime.cluster.protocol.relay import Relay
+from tapewatch.runtime.cluster.protocol.relay import LIMIT, Relay
 from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing
 from tapewatch.stores.port import OutboxEntry, ShardHead, StateRow, Told
 from tests.simulation.records import dead, make_detection
@@ -124,7 +124,7 @@ class Owned:
         publisher = Faulty(self._producer, hit, self._producer.fail)
         store = Faulty(world.store, hit)
         published = Faulty(make.arrived(world.topics, world.rng), hit)
-        self.relay = make.relay(shard, store, publisher, published)
+        self.relay = make.relay(shard, store, publisher, published, world.rng.choice((2, 5, LIMIT)))
         executor = Watched(self, Inline(bridge.judge()) if bridge.inline else Queued(world))
         ports = Ports(
             log=Faulty(world.logs[shard], hit),

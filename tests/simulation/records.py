@@ -15,8 +15,11 @@ BEAT = b"*"
 """A record that moves every symbol, as a heartbeat does."""
 POISON = b"!"
 """A record on which detection raises."""
-TELLS = 3
-"""Every third of a symbol's records, by its content, is told."""
+TELLS = (0, 0, 0, 1, 2, 3)
+"""How many entries a symbol's record makes, by its content."""
+NOTE = "breadth"
+"""The kind of what a detection says once after it was made, as a shard's minutes are: so the numbers of what follows
+in the outbox depend on who judged, and how often it began anew."""
 
 
 class Log:
@@ -42,6 +45,7 @@ class Chain:
     def __init__(self, shard: ShardId) -> None:
         self._shard = shard
         self.rows: dict[str, tuple[int, int]] = {}
+        self._said = False
 
     def keys(self, raw: RawBatch) -> Sequence[str] | None:
         found = {_symbol(raw, i) for i in range(len(raw))}
@@ -55,7 +59,7 @@ class Chain:
 
     def judge(self, raw: RawBatch) -> Judged:
         changed: set[str] = set()
-        outbox: list[OutboxEntry] = []
+        outbox = [] if self._said else [OutboxEntry(NOTE, f"{self._shard.partition}:note", b"")]
         beats = 0
         for i in range(len(raw)):
             symbol = _symbol(raw, i)
@@ -65,6 +69,7 @@ class Chain:
             for name in sorted(self.rows) if symbol == BEAT.decode() else [symbol]:
                 outbox += self._take(name, raw.data[int(raw.starts[i]) : int(raw.starts[i + 1])], int(raw.offsets[i]))
                 changed.add(name)
+        self._said = True
         fates = {Fate.JUDGED: len(raw) - beats, Fate.HEARTBEAT: beats}
         rows = [StateRow(name, b"%d:%d" % self.rows[name]) for name in sorted(changed)]
         return Judged(rows, outbox, {fate: n for fate, n in fates.items() if n})
@@ -73,9 +78,8 @@ class Chain:
         count, checksum = self.rows.get(symbol, (0, 0))
         checksum = zlib.crc32(record, checksum)
         self.rows[symbol] = count + 1, checksum
-        if checksum % TELLS:
-            return []
-        return [entry(f"{self._shard.partition}:{symbol}:{offset}", offset, checksum)]
+        count = TELLS[checksum % len(TELLS)]
+        return [entry(f"{self._shard.partition}:{symbol}:{offset}:{k}", offset, checksum) for k in range(count)]
 
 
 def make_detection(shard: ShardId) -> Detection:
@@ -107,5 +111,5 @@ class Truth:
         for offset in range(len(log.records)):
             raw = log.read(offset, 1, 1 << 20)
             outbox = dead(shard, raw, "") if log.records[offset] == POISON else list(chain.judge(raw).outbox)
-            self.told |= {told.key: told.payload for told in outbox}
+            self.told |= {told.key: told.payload for told in outbox if told.kind != NOTE}
             self.rows.append({name: b"%d:%d" % row for name, row in chain.rows.items()})
