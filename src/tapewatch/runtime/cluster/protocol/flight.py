@@ -7,7 +7,8 @@ from tapewatch.runtime.cluster.protocol.ports import Attempts
 from tapewatch.tape.port import RawBatch
 
 DEATHS = 3
-"""How often a range was begun and never ended, before it is halved, or condemned where it is one record."""
+"""How often a range was begun and never ended, before it is halved, or condemned where it is one record. A part of such
+a range is halved after one death already: who died there by chance costs a finer search, and condemns nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Suspicion:
             return raw, ""
         found = [f for f in attempts.deaths(shard) if f[0] <= raw.start < f[1]]
         self._until = max([self._until, *(end for _, end, _ in found)])
+        deadly = {(start, end) for start, end, count in found if count >= DEATHS}
         same = {end: count for start, end, count in found if start == raw.start}
         if same:  # the same range again, so that what is noted adds up
             raw = below(raw, min(same))
-            return self._smaller(raw) if same[min(same)] >= DEATHS else (raw, "")
-        deadly = [end for _, end, count in found if count >= DEATHS]
-        if deadly:  # what is left of a range that kills: its first half, unless it is one record
-            raw = below(raw, min(deadly))
+            enough = 1 if len(raw) > 1 and deadly - {(raw.start, min(same))} else DEATHS
+            return self._smaller(raw) if same[min(same)] >= enough else (raw, "")
+        if deadly:  # what is left of the smallest range that kills: its first half, unless it is one record
+            raw = below(raw, min(end for _, end, _ in found))
             return (part(raw, 0, len(raw) // 2), "") if len(raw) > 1 else (raw, "")
         return raw, ""
 
