@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -17,7 +18,7 @@ POISON = b"!"
 """A record on which detection raises."""
 TELLS = (0, 0, 0, 1, 2, 3)
 """How many entries a symbol's record makes, by its content."""
-NOTE = "breadth"
+NOTE: Final = "breadth"
 """The kind of what a detection says once after it was made, as a shard's minutes are: so the numbers of what follows
 in the outbox depend on who judged, and how often it began anew."""
 
