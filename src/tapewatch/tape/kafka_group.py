@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from tapewatch.model.errors import RetryableError
+from tapewatch.model.errors import RetryableError, TapewatchError
 from tapewatch.tape.kafka_entrance import refusal
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_settings import KafkaSettings
@@ -53,7 +53,7 @@ class KafkaGroup:
         self._paused = False
         self._lag: dict[Place, int] = {}
         self._look_at = 0.0
-        self._heard: KafkaError | None = None  # the newest trouble of the client with its connections
+        self._trouble: TapewatchError | None = None  # the newest that was not raised yet
         self.generation = 0
         self.counts = GroupCounts()
         conf = settings.reader() | {
@@ -64,6 +64,7 @@ class KafkaGroup:
             "max.poll.interval.ms": 600_000,
             "queued.min.messages": 10_000,  # what is fetched ahead is memory, and read again after a rebalance
             "queued.max.messages.kbytes": 16 << 10,
+            "topic.metadata.refresh.interval.ms": 10_000,  # a topic that is made later is found so soon
             "error_cb": self._hear,
         }
         with reported(self._what):
@@ -75,8 +76,11 @@ class KafkaGroup:
         return [(at.topic, at.partition) for at in self._assigned]
 
     def take(self, limit: int, wait_s: float) -> list[Taken]:
-        """At most `limit` messages, in the order of their partitions; none after `wait_s`. RetryableError where there
-        is none and the client has trouble with its connections."""
+        """At most `limit` messages, in the order of their partitions; none after `wait_s`.
+
+        Trouble is raised when there is no message: those that came before it would be passed over by the next commit.
+        RetryableError: connections fail, a topic is not there yet.
+        """
         with reported(self._what):
             first = self._consumer.poll(wait_s)  # consume() itself would wait for its limit
             found = [] if first is None else [first, *self._consumer.consume(limit - 1, 0.0)]
@@ -85,11 +89,13 @@ class KafkaGroup:
             error = message.error()
             if error is None:
                 taken.append(_taken(message))
+            elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+                self._trouble = RetryableError(f"{self._what}: a topic is not there yet: {error.str()}")
             elif error.code() != KafkaError._PARTITION_EOF:
-                raise as_ours(error, self._what)
-        heard, self._heard = self._heard, None
-        if heard is not None and not taken:
-            raise RetryableError(str(refusal(heard, self._what)))
+                self._trouble = as_ours(error, self._what)
+        if self._trouble is not None and not taken:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
         self.counts.read += len(taken)
         self._look_at_lag()
         return taken
@@ -171,7 +177,7 @@ class KafkaGroup:
 
     def _hear(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says less than what it follows from
-            self._heard = error
+            self._trouble = RetryableError(str(refusal(error, self._what)))
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.generation += 1
