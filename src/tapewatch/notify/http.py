@@ -40,6 +40,14 @@ def check_url(url: Secret) -> str:
     return host
 
 
+def url_refusal(url: Secret, targets: Targets) -> str | None:
+    """Why nothing may be posted to this URL, or None. Asks the URL only, no network, and does not repeat it."""
+    host = check_url(url)
+    if urlsplit(url.reveal()).scheme == "http" and not targets.allow_http:
+        return f"{host}: unencrypted, and notify.targets.allow_http is not set"
+    return targets.refusal(host)
+
+
 class HttpPoster:
     """Posts to one URL. `connect_s` bounds reaching the host, `answer_s` all that follows until the answer's headers.
 
@@ -72,11 +80,12 @@ class HttpPoster:
         2xx is done; 408, 425, 429 and 5xx are `retry` (with the Retry-After that was asked for), as are time-outs and
         lost connections; redirects, other answers and targets that may not be reached are `give_up`.
         """
+        refused = url_refusal(self._url, self._targets)
+        if refused:
+            return Delivery("give_up", refused)
         backend = _CheckedBackend(self._targets, self._monotonic() + self._total_s, self._monotonic)
         url = httpcore.URL(self._url.reveal())
         given: list[tuple[bytes | str, bytes | str]] = list(headers.items())
-        if url.scheme == b"http" and not self._targets.allow_http:
-            return Delivery("give_up", f"{self.host}: unencrypted, and notify.targets.allow_http is not set")
         try:
             with (
                 httpcore.ConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,

@@ -13,11 +13,13 @@ from tapewatch.alerts.routing import Route
 from tapewatch.alerts.silences import Silence
 from tapewatch.model.alerts import Category, Severity
 from tapewatch.model.errors import InputError
+from tapewatch.model.secret import Secret
 from tapewatch.model.times import datetime_to_ns
 from tapewatch.notify.backoff import RetrySettings
-from tapewatch.notify.channels import ChannelSettings
+from tapewatch.notify.channels import ChannelSettings, tables
+from tapewatch.notify.http import url_refusal
 from tapewatch.notify.port import Channel
-from tapewatch.notify.targets import TargetSettings
+from tapewatch.notify.targets import Targets, TargetSettings
 
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 
@@ -113,6 +115,14 @@ class NotifySettings(ChannelSettings, frozen=True, kw_only=True, forbid_unknown_
 
     link: Annotated[str, Meta(pattern=r"^https?://")] | None = None
     """Address that notices point to; `{incident_id}` and `{alert_id}` stand for the ids."""
+
+    def __post_init__(self) -> None:
+        """ValueError for a channel whose URL no notice may ever go to; what its name resolves to is seen later."""
+        targets = Targets(self.targets)
+        for url in (getattr(table, "url", None) for table in tables(self)):
+            why = url_refusal(url, targets) if isinstance(url, Secret) else None
+            if why:
+                raise ValueError(f"a channel's url: {why}")
 
 
 def link_to(template: str | None, incident_id: str, alert_id: str) -> str | None:

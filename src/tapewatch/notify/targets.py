@@ -1,7 +1,8 @@
 """Which hosts and addresses a webhook may reach: the guard against being used to knock on inner doors.
 
-A name is checked when the settings are read, its addresses when the connection is made; the connection then goes to the
-very address that was checked, so that a name which resolves differently a moment later gains nothing.
+A name is checked when the settings are read and again with every notice, its addresses when the connection is made; the
+connection then goes to the very address that was checked, so that a name which resolves differently a moment later
+gains nothing.
 """
 
 import socket

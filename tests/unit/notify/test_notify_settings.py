@@ -72,6 +72,23 @@ def load(text: str) -> NotifySettings:
     return msgspec.convert(tomllib.loads(text), NotifySettings, dec_hook=secret)
 
 
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (
+            '[[webhook]]\nurl = "https://evil.example.com/s3cret"',
+            "evil.example.com is not among notify.targets.allowed_hosts",
+        ),
+        ('[[slack]]\nurl = "https://evil.example.com/s3cret"', "evil.example.com is not among"),
+        ('[[webhook]]\nurl = "http://hooks.slack.com/s3cret"', "hooks.slack.com: unencrypted"),
+    ],
+)
+def test_a_url_that_no_notice_may_go_to_is_refused_when_it_is_read(table: str, told: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=told) as caught:
+        load(table)
+    assert "s3cret" not in str(caught.value)
+
+
 def context(settings: NotifySettings) -> Context:
     return Context(io.StringIO(), Targets(settings.targets), lambda: 0)
 

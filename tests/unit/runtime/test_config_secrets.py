@@ -25,6 +25,8 @@ url = "https://hooks.slack.com/slackT0ken"
 [[notify.webhook]]
 url = "https://hooks.example.org/webhookT0ken"
 signing_key = "s1gningKey"
+[notify.targets]
+allowed_hosts = ["hooks.slack.com", "hooks.example.org"]
 [reports.smtp]
 host = "mail.example.org"
 sender = "a@example.org"
@@ -76,7 +78,7 @@ def test_all_secrets_are_found_for_the_log_to_blot_out(tmp_path: Path) -> None:
 
 def test_secrets_come_from_files_and_variables(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("  from-a-file\n")
-    text = '[[notify.webhook]]\nurl = "https://hooks.example.org"\ntoken = "file:key"\nsigning_key = "env:SIGNING"\n'
+    text = '[[notify.webhook]]\nurl = "https://hooks.slack.com"\ntoken = "file:key"\nsigning_key = "env:SIGNING"\n'
     webhook = load(tmp_path, text, SIGNING="from-a-variable").settings.notify.webhook[0]
     assert webhook.token is not None and webhook.token.reveal() == "from-a-file"
     assert webhook.signing_key is not None and webhook.signing_key.reveal() == "from-a-variable"
