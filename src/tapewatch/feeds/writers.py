@@ -1,7 +1,7 @@
 """Ticks and labels as text: CSV with a header, or one JSON object a line, as every tapewatch feed reads them."""
 
 from collections.abc import Callable, Iterable
-from typing import BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, BinaryIO, Literal, get_args
 
 import msgspec
 import polars as pl
@@ -10,6 +10,9 @@ from tapewatch.alerts.labels import Label
 from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import Column, Kind, TickBatch
 from tapewatch.model.times import format_rfc3339
+
+if TYPE_CHECKING:  # the simulator imports this file
+    from tapewatch.feeds.simulator.planning import Split
 
 TextFormat = Literal["csv", "jsonl"]
 FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
@@ -90,3 +93,13 @@ def write_labels(labels: Iterable[Label], out: BinaryIO) -> None:
     schema["onset_ns"] = schema["end_ns"] = pl.String
     frame = pl.DataFrame(rows, schema=schema).rename({"onset_ns": "onset", "end_ns": "end"})
     frame.write_csv(out)
+
+
+def write_instruments(splits: "Iterable[Split]", out: BinaryIO) -> None:
+    """Write announced splits as TOML, for the setting `rules.instruments`: a table for each instrument that has any."""
+    found: dict[tuple[str, str], list[Split]] = {}
+    for split in splits:
+        found.setdefault((split.venue, split.symbol), []).append(split)
+    for (venue, symbol), announced in found.items():
+        listed = ", ".join(f'{{ at = "{format_rfc3339(s.ts_ns)}", ratio = {s.ratio!r} }}' for s in announced)
+        out.write(f'[[instruments]]\nsymbol = "{symbol}"\nvenue = "{venue}"\nsplits = [{listed}]\n\n'.encode())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,14 +11,16 @@ import numpy as np
 import pytest
 
 from tapewatch.detection.calendars import venue_info
+from tapewatch.detection.instruments import read_instruments
 from tapewatch.feeds.csv import open_csv
 from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.labels import read_labels
-from tapewatch.feeds.simulator import SimulatorConfig, frames, labels, market
-from tapewatch.feeds.writers import tick_frame, write_labels, write_ticks
+from tapewatch.feeds.simulator import Plan, SimulatorConfig, frames, labels, market, splits
+from tapewatch.feeds.writers import tick_frame, write_instruments, write_labels, write_ticks
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, concat, make_batch
+from tapewatch.model.times import parse_rfc3339
 
 CONFIG = SimulatorConfig(stocks=2, crypto=2, days=2, trades_per_min=2.0)
 
@@ -123,3 +126,13 @@ def test_labels_may_be_typed_by_hand_with_times_of_the_venue() -> None:
     assert (stock.venue, stock.direction, stock.kind) == ("XNAS", "rise", "event")
     assert stock.onset_ns == stock.end_ns == 1_744_219_140 * 10**9
     assert (coin.venue, coin.direction, coin.is_trap) == ("binance", "none", False)
+
+
+def test_announced_splits_are_written_as_the_rules_read_them() -> None:
+    announced = splits(replace(CONFIG, days=8, plan=Plan(kinds=("announced_split",))))
+    assert len(announced) > len({split.symbol for split in announced}) > 1, "some symbol splits twice"
+    out = io.BytesIO()
+    write_instruments(announced, out)
+    facts = read_instruments(tomllib.loads(out.getvalue().decode()), "instruments.toml")
+    read = [(parse_rfc3339(s.at), s.ratio, f.venue, f.symbol) for f in facts.values() for s in f.splits]
+    assert sorted(read) == sorted((s.ts_ns, s.ratio, s.venue, s.symbol) for s in announced)

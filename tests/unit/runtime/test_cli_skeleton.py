@@ -1,5 +1,6 @@
 import errno
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -94,6 +95,18 @@ def test_every_command_loads_and_shows_examples(entry: Entry) -> None:
     for leaf in leaves:
         assert "Examples:" in leaf.help and f"tapewatch {entry.name}" in leaf.help
         assert {"--config", "--set", "--debug"} <= {name for param in leaf.params for name in param.opts}
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_help_names_what_is_to_be_given_in_words_and_cuts_nothing_off(
+    run: Run, monkeypatch: pytest.MonkeyPatch, entry: Entry, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, _ = run(entry.name, "--help")
+    assert code == 0
+    assert not re.search(r"<(str|int|float|list|path|%)", out)
+    assert not re.search(r"\w\.\.\.$", out, re.MULTILINE), "a sentence that was cut off"
 
 
 def test_the_table_is_sorted_into_panels_without_doubles() -> None:

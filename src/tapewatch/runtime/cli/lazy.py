@@ -1,11 +1,12 @@
 """A group whose commands are imported when they are called."""
 
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typer.main import get_command
 
 from tapewatch.runtime.cli.common import common_options
@@ -41,13 +42,24 @@ def load(entry: Entry) -> Any:
     app: typer.Typer = import_module(entry.module).app
     command = get_command(app)
     command.name = entry.name
-    _add_common(command)
+    command.help = command.help or entry.help
+    for leaf in command.commands.values() if isinstance(command, TyperGroup) else (command,):
+        leaf.params.extend(common_options())
+        _tidy(leaf)
     return command
 
 
-def _add_common(command: Any) -> None:
-    if isinstance(command, TyperGroup):
-        for inner in command.commands.values():
-            _add_common(inner)
-    else:
-        command.params.extend(common_options())
+def _tidy(leaf: Any) -> None:
+    """Name what an option takes (`--seed N`, `--zone ZONE`) instead of its Python type, and cut what a group says of
+    this command where a clause ends, before typer cuts it in the middle of one."""
+    leaf.short_help = re.split(r"[:;,.]", leaf.help)[0] + "."
+    for param in leaf.params:
+        if isinstance(param, TyperArgument):
+            param.display_type_rich = _no_type  # type: ignore[method-assign] # typer offers no other way
+        elif param.metavar is None and not param.is_flag:
+            numeric = param.type_descriptor.annotation in (int, float)
+            param.metavar = "N" if numeric else max(param.opts, key=len).removeprefix("--").replace("-", "_").upper()
+
+
+def _no_type(ctx: Any) -> None:
+    """The type of an argument, which its name and help tell already."""

@@ -7,23 +7,24 @@ from tapewatch.detection.tuning.result import Outcome, RuleTuning, Tuning
 from tapewatch.reports.backtest import rate_text, share_text
 from tapewatch.runtime.cli.backtest_tables import new_table
 
-COLUMNS = ("rule", "group", "factor", "cost before", "cost", "a step looser", "a step stricter")
+COLUMNS = ("rule", "group", "before", "now", "looser", "stricter")
 
 
 def show(console: Console, tuning: Tuning) -> None:
     """The proposal, what it costs and finds, and what its neighbours would."""
     labelled = any(g.labels for g in tuning.groups)
-    found = ("found before", "found") if labelled else ()
-    table = new_table("By rule and group: incidents a symbol and day of each alone", *COLUMNS, *found)
+    found = ("found",) if labelled else ()
+    title = "By rule and group: incidents a symbol and day of each alone; looser, stricter: a step from now"
+    table = new_table(title, *COLUMNS, *found)
     for row in tuning.rules:
         before, now = row.before(), row.chosen()
-        finds = (f"{before.found}", f"{now.found}") if labelled else ()
+        finds = (f"{before.found} -> {now.found}",) if labelled else ()
         costs = (f"{before.per_symbol_day:.3f}", f"{now.per_symbol_day:.3f}", _near(row, -1), _near(row, 1))
-        table.add_row(row.rule, row.group, f"{row.factor:g}", *costs, *finds)
+        table.add_row(row.rule, row.group, *costs, *finds)
     console.print(table)
     for row in tuning.rules:
         moved = ", ".join(f"{k} {old:g} -> {new:g}" for k, (old, new) in row.thresholds.items() if old != new)
-        console.print(f"{row.rule}, {row.group}: {moved or 'as before'}")
+        console.print(f"{row.rule}, {row.group}: {f'{moved} ({row.factor:g} times)' if moved else 'as before'}")
     for g in tuning.groups:
         over = "" if g.within_budget else ": OVER the budget even at the strictest thresholds"
         told_labels = f", {g.found} of {g.labels} labels found" if g.labels else ""

@@ -22,7 +22,7 @@ def backtest(
     ctx: typer.Context,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="CSV, CSV.gz, globs, a .tape, or a directory with tick history."),
+        typer.Argument(metavar="SOURCE", help="CSV, CSV.gz, globs, a .tape, or a directory with tick history."),
     ],
     rules: Annotated[
         str | None, typer.Option(metavar="RULES", help="Rules file or preset; else what the settings name.")

@@ -20,7 +20,7 @@ KafkaFlag = Annotated[
     typer.Option("--kafka", help="Those of the cluster's topic; else of the data directory, where that holds data."),
 ]
 DataDir = Annotated[Path | None, typer.Option(metavar="DIR", help="Which data directory.")]
-Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER...", help="Numbers that `list` shows.")]
+Numbers = Annotated[list[int], typer.Argument(metavar="NUMBER", help="Numbers that `list` shows.")]
 
 
 @app.command("list")

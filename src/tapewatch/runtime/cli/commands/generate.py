@@ -33,18 +33,25 @@ def generate(
         str | None, typer.Option(help="Topic, made where it is missing; else the settings' first.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what was planted, as CSV.")] = None,
+    instruments: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --traps: write the splits that are announced, as TOML.")
+    ] = None,
     file: Annotated[
         list[str] | None, typer.Option(help="Replay this file instead of simulating; may be repeated.")
     ] = None,
     symbol: Symbol = None,
     venue: Venue = None,
-    text: Annotated[str, typer.Option("--format", help="csv or jsonl; else by the ending of --out, else csv.")] = "",
+    text: Annotated[
+        str, typer.Option("--format", metavar="csv|jsonl", help="Format; else by the ending of --out, else csv.")
+    ] = "",
     speed: Annotated[float, typer.Option(min=0, help="Times real time; 0 is as fast as possible.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
     stocks: Annotated[int, typer.Option(help="How many stocks.")] = 8,
     crypto: Annotated[int, typer.Option(help="How many crypto pairs.")] = 4,
     days: Annotated[int, typer.Option(help="How many days.")] = 5,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2025, 3, 3),  # noqa: DTZ001 - a date
+    start: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", show_default="2025-03-03", help="First day.")
+    ] = datetime(2025, 3, 3),  # noqa: DTZ001 - a date
     trades: Annotated[bool, typer.Option("--trades", help="Trades instead of bars.")] = False,
     interval: Annotated[str, typer.Option(help="Length of a bar.")] = "1m",
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
@@ -59,6 +66,7 @@ def generate(
     \b
     Examples:
       tapewatch generate --days 2 --out market.csv --labels labels.csv
+      tapewatch generate --traps --out market.csv --labels labels.csv --instruments instruments.toml
       tapewatch generate --out market.tape   # a tape: tapewatch replay market.tape
       tapewatch generate --trades --speed 1 --format jsonl | head
       tapewatch generate --file TSLA_1min_sample.csv --speed 60
@@ -82,9 +90,10 @@ def generate(
     )
     if labels is not None and (file or clean):
         raise InputError("--labels tells what was planted: it goes with neither --file nor --clean")
+    if instruments is not None and (file or clean or not traps):
+        raise InputError("--instruments tells which splits are announced: they are among --traps")
     chosen = _chosen(out, to, topic, text, ops_port)
-    if labels is not None:
-        _write_labels(config, labels)
+    _write_beside(config, labels, instruments)
     source = _file_feed(ctx, file, symbol, venue) if file else None
     if to:
         _publish(ctx, config, source, topic, speed, ops_port)
@@ -188,9 +197,14 @@ def _publish(
     )
 
 
-def _write_labels(config: "SimulatorConfig", path: Path) -> None:
-    from tapewatch.feeds.simulator import labels
-    from tapewatch.feeds.writers import write_labels
+def _write_beside(config: "SimulatorConfig", labels: Path | None, instruments: Path | None) -> None:
+    from tapewatch.feeds.simulator import labels as planted
+    from tapewatch.feeds.simulator import splits
+    from tapewatch.feeds.writers import write_instruments, write_labels
 
-    with path.open("wb") as out:
-        write_labels(labels(config), out)
+    if labels is not None:
+        with labels.open("wb") as out:
+            write_labels(planted(config), out)
+    if instruments is not None:
+        with instruments.open("wb") as out:
+            write_instruments(splits(config), out)

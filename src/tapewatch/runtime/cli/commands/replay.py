@@ -33,7 +33,7 @@ HELP = (
 def replay(
     ctx: typer.Context,
     sources: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="CSV, CSV.gz, globs, a .tape, or - (standard input).")
+        list[str], typer.Argument(metavar="FILE", help="CSV, CSV.gz, globs, a .tape, or - (standard input).")
     ],
     symbol: Symbol = None,
     venue: Venue = None,

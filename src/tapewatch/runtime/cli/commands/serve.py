@@ -18,7 +18,7 @@ app = command_app()
 def serve(
     ctx: typer.Context,
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="What to read; else what the settings name.")
+        list[str] | None, typer.Argument(metavar="FILE", help="What to read; else what the settings name.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where everything is kept.")] = None,
     host: Annotated[
