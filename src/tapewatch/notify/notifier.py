@@ -167,6 +167,7 @@ class Notifier:
     def _settle(self, row: LedgerRow, identity: str, delivery: Delivery) -> None:
         if delivery.outcome == "done":
             self._ledger.settle(msgspec.structs.replace(row, state="done", last_error=None))
+            _log.debug("delivered", extra={"event": f"{row.alert_id}:{row.revision}", "channel": row.channel})
             return self.counts.add("delivered", row.channel)
         if delivery.outcome == "give_up":
             return self._bury(row, delivery.reason)

@@ -5,12 +5,15 @@ the same id, so that nothing has to be handed along inside of the protocol and a
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 _trace: ContextVar[str] = ContextVar("trace", default="")
 _ID = slice(3, 35)
+_path = logging.getLogger("tapewatch.trace")
+"""One line for each place that an alert or a group comes through, at the level `debug`: for those who follow one."""
 
 
 def traceparent(shard: str, position: int) -> str:
@@ -31,6 +34,17 @@ def traced(parent: str) -> Iterator[None]:
         yield
     finally:
         _trace.reset(token)
+
+
+def following() -> bool:
+    """Whether the lines of `follow` are written: ask it once for many, they are made for nothing else."""
+    return _path.isEnabledFor(logging.DEBUG)
+
+
+def follow(parent: str, what: str, **fields: object) -> None:
+    """Log that the record of this header has come through here."""
+    with traced(parent):
+        _path.debug(what, extra=fields)
 
 
 def current_trace_id() -> str:

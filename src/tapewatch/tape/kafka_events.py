@@ -38,7 +38,7 @@ def event_headers(kind: EventKind, payload: bytes, source: str, trace: Callable[
     """Headers of one published payload: JSON of what its kind says.
 
     `source` is a URI reference that names this installation, e.g. `/tapewatch/desk`; `trace` gives the W3C
-    traceparent of the record at an offset, for payloads that stand at one.
+    traceparent of the record at an offset, for payloads that stand at one; minutes are known by their time instead.
     """
     found = _named.decode(payload)
     headers = [
@@ -53,9 +53,27 @@ def event_headers(kind: EventKind, payload: bytes, source: str, trace: Callable[
         headers.append(("ce_time", time.encode()))
     if found.symbol is not None:
         headers.append(("ce_subject", found.symbol.encode()))
-    if trace is not None and found.offset is not None:
-        headers.append(("traceparent", trace(found.offset).encode()))
+    position = found.offset if found.offset is not None else found.through_ns
+    if trace is not None and position is not None:
+        headers.append(("traceparent", trace(position).encode()))
     return headers
+
+
+def trace_of(headers: Headers | None) -> str:
+    """The W3C traceparent among the headers of a message; empty where there is none."""
+    return _header(headers, "traceparent")
+
+
+def event_of(headers: Headers | None) -> str:
+    """The event id among the headers of a message; empty where there is none."""
+    return _header(headers, "ce_id")
+
+
+def _header(headers: Headers | None, wanted: str) -> str:
+    for name, value in headers or ():
+        if name == wanted and value is not None:
+            return value.decode(errors="replace") if isinstance(value, bytes) else value
+    return ""
 
 
 def event_id(kind: EventKind, payload: bytes) -> str:

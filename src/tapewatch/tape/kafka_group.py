@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -10,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tapewatch.model.errors import RetryableError, TapewatchError
 from tapewatch.tape.kafka_entrance import refusal
 from tapewatch.tape.kafka_errors import as_ours, reported
+from tapewatch.tape.kafka_publisher import Headers
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 _LOOK_S = 1.0
@@ -25,6 +27,14 @@ class Taken(msgspec.Struct, frozen=True):
     key: bytes | None
     value: bytes
     message: Message  # for its headers
+
+    @property
+    def headers(self) -> Headers:
+        """Its headers, empty where there are none."""
+        given: Any = (
+            self.message.headers() or ()
+        )  # typed as if it could be a dictionary, which only a producer is given
+        return cast(Headers, given)
 
 
 @dataclass(slots=True)

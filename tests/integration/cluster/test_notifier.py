@@ -1,10 +1,14 @@
 """Notices on the cluster: owed in Redis, told once, and not lost with the state."""
 
+import io
+import json
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
+from typing import Literal
 
 import msgspec
 import pytest
@@ -19,7 +23,11 @@ from tapewatch.notify.settings import NotifySettings
 from tapewatch.runtime.cluster.servers import Running
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.cluster.sinks.notifier import Deliveries, NoticeSink
+from tapewatch.runtime.config.settings import LoggingSettings
+from tapewatch.runtime.logging import configure_logging
+from tapewatch.runtime.tracing import traceparent
 from tapewatch.stores.redis.client import Client, connect
+from tapewatch.tape.kafka_events import event_headers
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import key_of
 from tapewatch.tape.kafka_publisher import KafkaPublisher
@@ -124,6 +132,25 @@ def test_people_are_told_once_of_what_begins_and_ends_whatever_repeats_and_whoev
         eventually(lambda: len(desk.pigeon.told) >= 25)
     expected = [f"opened {a.alert_id}" for a in [*alerts, make_alert(symbol="LAST")]]
     assert told(desk) == sorted(expected + [f"resolved {a.alert_id}" for a in alerts])
+
+
+def test_what_is_decided_of_an_alert_is_told_under_its_trace_and_its_delivery_under_its_event(desk: Desk) -> None:
+    alert, stream = make_alert(symbol="S"), io.StringIO()
+    payload, parent = msgspec.json.encode(alert), traceparent("prices/x/0", 7)
+    levels: dict[str, Literal["debug", "info", "warning", "error"]] = {
+        "tapewatch.trace": "debug",
+        "tapewatch.notify": "debug",
+    }
+    handler = configure_logging(LoggingSettings(format="json", levels=levels), stream=stream)
+    publisher = KafkaPublisher(desk.kafka, linger_ms=0)
+    publisher.publish(desk.name, [b"S"], [payload], [event_headers("alert", payload, "/desk", lambda _: parent)])
+    publisher.close()
+    with desk.notifying():
+        eventually(lambda: "delivered" in stream.getvalue())
+    logging.getLogger().removeHandler(handler)
+    lines = {line["message"]: line for line in map(json.loads, stream.getvalue().splitlines())}
+    assert lines["notice decided"]["trace_id"] == parent[3:35]
+    assert lines["notice decided"]["event"] == lines["delivered"]["event"] == f"{alert.alert_id}:1"
 
 
 def test_what_is_owed_outlives_the_process_and_the_channel(desk: Desk) -> None:

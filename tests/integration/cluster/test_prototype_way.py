@@ -80,6 +80,7 @@ def processes(
             "TAPEWATCH_ELASTICSEARCH__PREFIX": f"p{name}-",
             "TAPEWATCH_RULES__PRESET": "prototype",
             "TAPEWATCH_API__PORT": str(free_port()),
+            "TAPEWATCH_LOGGING__LEVELS": '{"tapewatch.trace": "debug"}',
         },
     )
     yield found
@@ -91,6 +92,12 @@ def embedded(processes: Processes) -> dict[tuple[str, int], dict[str, Any]]:
     """Every revision that one process finds in the file."""
     lines = processes.run(*TAPEWATCH, "replay", "TSLA_1min_sample.csv", "--json").splitlines()
     return {(a["alert_id"], a["revision"]): a for a in map(json.loads, lines)}
+
+
+def followed(log: Path, what: str) -> dict[str, str]:
+    """Trace ids by event id, of the lines with which a process tells what came through it."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if '"tapewatch.trace"' in line]
+    return {line["event"]: line["trace_id"] for line in lines if line["message"] == what}
 
 
 def published(topic: str, bootstrap: str, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], dict[str, Any]]:
@@ -150,6 +157,9 @@ def test_the_file_goes_through_kafka_celery_and_elasticsearch_to_the_api_with_th
         assert same(answered[alert_id]) == same(expected[alert_id, revision])
     on_topic = published("anomaly_alerts", kafka_server.address, set(expected))
     assert {key: same(alert) for key, alert in on_topic.items()} == {k: same(alert) for k, alert in expected.items()}
+    sent = followed(processes.folder / "consume.log", "published")
+    ours = {event: sent[event] for event in (f"{alert_id}:{revision}" for alert_id, revision in expected)}
+    assert ours.items() <= followed(processes.folder / "index.log", "indexed").items()
     # Settings that name another topic: what bridges own is shown all the same. Not the market's: none merges it.
     status = json.loads(processes.run(*TAPEWATCH, "status", "--json", "--set", "kafka.topics=another"))
     shards = [shard for shard in status["shards"] if shard["name"].startswith(topic)]

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tapewatch.model.errors import InputError
+from tapewatch.model.market import ShardMinutes
 from tapewatch.model.secret import Secret
 from tapewatch.model.ticks import DeadLetter
 from tapewatch.tape.kafka_events import event_headers
@@ -55,6 +56,11 @@ def test_an_events_headers_depend_on_the_event_alone() -> None:
     first, again = (event_headers("alert", msgspec.json.encode(a), "/desk") for a in (alert, stamped))
     assert first == again
     assert dict(first)["ce_id"] == f"{alert.alert_id}:2".encode()
+
+
+def test_what_shards_say_of_minutes_has_the_trace_of_its_time() -> None:
+    minutes = msgspec.json.encode(ShardMinutes("prices/x/0", 60, []))
+    assert dict(event_headers("breadth", minutes, "/desk", lambda at: f"at {at}"))["traceparent"] == b"at 60"
 
 
 def test_a_dead_letters_event_is_named_by_its_place() -> None:

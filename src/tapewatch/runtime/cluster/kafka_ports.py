@@ -9,11 +9,11 @@ from confluent_kafka import TopicPartition
 
 from tapewatch.runtime.cluster.group import GroupMember
 from tapewatch.runtime.cluster.protocol.ports import Mark, ShardId
-from tapewatch.runtime.tracing import traceparent
+from tapewatch.runtime.tracing import follow, following, traceparent
 from tapewatch.stores.port import OutboxEntry, OutboxKind
 from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_dead import DeadMessage, send_dead
-from tapewatch.tape.kafka_events import event_headers
+from tapewatch.tape.kafka_events import event_headers, event_of, trace_of
 from tapewatch.tape.kafka_names import ALERTS, AUDIT, BREADTH, DEAD_LETTERS, GROUPS, SIGNALS
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.port import RawBatch
@@ -86,12 +86,13 @@ class KafkaOutbox:
                 letters = [msgspec.json.decode(entry.payload, type=DeadMessage) for entry in found]
                 send_dead(self._publisher, letters, self._source)
                 continue
+            headers = [event_headers(kind, entry.payload, self._source, trace) for entry in found]
             self._publisher.send(
-                TOPICS[kind],
-                [entry.key.encode() for entry in found],
-                [entry.payload for entry in found],
-                [event_headers(kind, entry.payload, self._source, trace) for entry in found],
+                TOPICS[kind], [entry.key.encode() for entry in found], [entry.payload for entry in found], headers
             )
+            if following():
+                for given in headers:
+                    follow(trace_of(given), "published", topic=TOPICS[kind], event=event_of(given))
 
     def flush(self) -> None:
         try:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from elasticsearch import Elasticsearch
@@ -18,7 +18,7 @@ from tapewatch.model.errors import InputError
 from tapewatch.model.market import MarketFindings
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import DeadLetter
-from tapewatch.runtime.tracing import traced
+from tapewatch.runtime.tracing import follow, following, traced
 from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticAlertStore,
@@ -31,6 +31,7 @@ from tapewatch.stores.elasticsearch import (
 from tapewatch.stores.elasticsearch.groups import minute_id
 from tapewatch.stores.elasticsearch.indices import FOUND
 from tapewatch.tape.kafka_dead import DeadMessage, dead_message, write_dead
+from tapewatch.tape.kafka_events import event_of, trace_of
 from tapewatch.tape.kafka_group import Taken
 from tapewatch.tape.kafka_names import ALERTS, DEAD_LETTERS, GROUPS, SIGNALS
 from tapewatch.tape.kafka_publisher import KafkaPublisher
@@ -112,6 +113,9 @@ class Indexer:
         self.revisions += len(self._alerts.upsert(list(newest.values()), signals))
         self._index_dead([m for m in messages if m.topic == self._topics.dead_letters])
         self._publish_lost()
+        if following():
+            for message in messages:
+                follow(trace_of(message.headers), "indexed", topic=message.topic, event=event_of(message.headers))
         now_s = self._now() / 1e9
         for message in messages:
             if message.topic == self._topics.alerts:
@@ -203,7 +207,7 @@ class Indexer:
                 original=message.value,
                 key=message.key,
             )
-            with traced(_trace(message)):
+            with traced(trace_of(message.headers)):
                 _log.error("a message cannot be indexed", extra={"place": place, "reason": reason})
         if letters:
             write_dead(self._publisher, list(letters.values()), SOURCE, self._topics.dead_letters)
@@ -229,12 +233,3 @@ def _shown(letter: DeadMessage) -> DeadLetter:
     raw = letter.original[:_RAW_BYTES].decode(errors="replace")
     source = f"{letter.topic}/{letter.partition}"
     return DeadLetter(source=source, position=letter.offset, offset=letter.offset, reason=letter.reason, raw=raw)
-
-
-def _trace(message: Taken) -> str:
-    """The message's W3C traceparent; empty where it has none."""
-    given: Any = message.message.headers() or []  # typed as if it could be a dictionary
-    for name, value in given:
-        if name == "traceparent" and value is not None:
-            return str(value, errors="replace")
-    return ""

@@ -19,15 +19,17 @@ from tapewatch.model.market import MarketFindings
 from tapewatch.model.times import DAY_NS
 from tapewatch.notify.channels import build_channels
 from tapewatch.notify.context import Context
-from tapewatch.notify.decide import Decider
+from tapewatch.notify.decide import Decider, Decision
 from tapewatch.notify.notifier import Notifier
 from tapewatch.notify.port import Channel, Notice
 from tapewatch.notify.settings import NotifySettings, link_to, routes_of
 from tapewatch.notify.targets import Targets
 from tapewatch.runtime.cluster.sinks.group_news import GroupDesk
+from tapewatch.runtime.tracing import follow, following
 from tapewatch.stores.redis.client import Client, answering
 from tapewatch.stores.redis.groups import RedisGroupStore
 from tapewatch.stores.redis.notices import Place, RedisNoticeLedger, RedisNoticeMemory, Remembered
+from tapewatch.tape.kafka_events import event_of, trace_of
 from tapewatch.tape.kafka_group import KafkaGroup, Taken
 from tapewatch.tape.kafka_names import GROUPS
 
@@ -96,7 +98,9 @@ class NoticeSink:
         quality = {alert.alert_id: alert for alert in alerts if alert.category == "data_quality"}
         ends = {(m.topic, m.partition): m.offset + 1 for m in messages}
         self.memory.save({}, list(quality.values()), {}, self._now())  # before deciding: an open one mutes others
-        self.notifier.accept(notices)
+        decisions = self.notifier.accept(notices)
+        if following():
+            _follow(messages, notices, decisions)
         self.memory.save(changed, [], ends, self._now())
         self._saved |= ends
         self._uncommitted |= ends
@@ -187,6 +191,14 @@ class NoticeSink:
         except RetryableError:
             _log.debug("the ledger does not answer a scrape")  # the family is absent then, and readiness says why
         yield waiting
+
+
+def _follow(messages: Sequence[Taken], notices: Sequence[Notice], decisions: Sequence[Decision]) -> None:
+    """Tell those who follow an alert what was decided of it. Who gets it is in the ledger, by the same event."""
+    traces = {event_of(message.headers): trace_of(message.headers) for message in messages}
+    for notice, decision in zip(notices, decisions, strict=True):
+        event = f"{notice.alert.alert_id}:{notice.alert.revision}"
+        follow(traces.get(event, ""), "notice decided", event=event, suppressed=decision.why or "no")
 
 
 class Deliveries:
