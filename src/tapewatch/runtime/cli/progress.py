@@ -27,7 +27,7 @@ class RateColumn(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed = task.completed / task.elapsed if task.elapsed else 0.0  # rich's own leaves the first batch out
         rate = f", {_short(speed)} {self._unit}/s" if speed else ""
         return Text(f"{_short(task.completed)} {self._unit}{rate}", style="progress.data.speed")
 
