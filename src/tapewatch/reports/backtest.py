@@ -18,7 +18,7 @@ from tapewatch.reports.document import Json, figure_text
 from tapewatch.reports.formats.pdf import compile_pdf
 from tapewatch.reports.incidents import Figure
 from tapewatch.reports.times import LocalTimes
-from tapewatch.reports.words import count, plain
+from tapewatch.reports.words import count, plain, sentence
 
 SYMBOLS, MISSED, DIFFERENT = 15, 40, 40
 MARK = "backtest"
@@ -183,7 +183,7 @@ def _differences(result: BacktestResult) -> list[Json]:
 def _only(letter: str, side: SideResult, ids: frozenset[str]) -> Json:
     mine = sorted((i for i in side.incidents if i.incident_id in ids), key=lambda i: (-i.score, i.onset_ns))
     rows = [
-        [i.onset, plain(i.symbol, 20), plain(i.venue, 12), i.severity, plain(i.message, 400)] for i in mine[:DIFFERENT]
+        [i.onset, plain(i.symbol, 20), plain(i.venue, 12), i.severity, sentence(i.message)] for i in mine[:DIFFERENT]
     ]
     return {"letter": letter, "total": len(mine), "rows": rows}
 

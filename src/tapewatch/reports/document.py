@@ -232,7 +232,7 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
             ["Traded last", _traded(worst)],
             ["Status", _status(worst)],
             ["Score", f"{worst.score:.0f}"],
-            ["Detected", plain((worst.timestamp_detection or "not recorded")[:19].replace("T", " "), 40) + " UTC"],
+            ["Detected", _detected(worst.timestamp_detection)],
             ["Baseline", f"{worst.health.phase_bars:,} bars, {plain(worst.health.source, 20).replace('_', ' ')}"],
             ["Decision", _decision(figure.episode.case)],
             ["Holes", f"{worst.health.holes:,}"],
@@ -254,6 +254,10 @@ def _venue_time(venue: str, onset_ns: int) -> str:
     local = LocalTimes(ZoneInfo(venue_info(venue).zone))
     phase = Phase(int(phases_at(venue, np.array([onset_ns]))[0])).name.lower()
     return f"{local.text(onset_ns, '%H:%M:%S')} {local.name(onset_ns)}, {phase}"
+
+
+def _detected(timestamp: str | None) -> str:
+    return "not recorded" if timestamp is None else f"{plain(timestamp[:19].replace('T', ' '), 40)} UTC"
 
 
 def _moment(ts_ns: int, local: LocalTimes) -> str:

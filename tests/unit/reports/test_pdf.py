@@ -104,6 +104,7 @@ def test_thai_emoji_and_scripts_of_india_have_a_font_and_what_has_none_is_printe
 def test_the_venues_time_is_that_of_the_onset_on_the_venues_clock() -> None:
     text = _text(_pdf(ListSource([make_alert(ts_event_ns=ONSET_NS + 20 * MINUTE_NS)])))
     assert "Venue time 10:10:00 EDT, regular" in text
+    assert "Detected not recorded Baseline" in text, "not a time, so no zone"
 
 
 def test_every_alert_is_in_the_table_and_price_and_data_quality_are_apart() -> None:
