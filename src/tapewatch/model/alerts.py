@@ -91,6 +91,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     timestamp_detection: str | None = None  # stamped at commit; outside ids and equality
 
 
+def traded_of(alert: Alert) -> str | None:
+    """The money of the revision's tick, against what is normal, in words; None where no volume is known."""
+    if alert.notional is None:
+        return None
+    amount = f"{alert.notional:,.0f}" if alert.notional >= 100.0 else f"{alert.notional:.3g}"
+    times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} x normal"
+    return f"{amount} {alert.currency}{times}"
+
+
 class Comment(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     text: str

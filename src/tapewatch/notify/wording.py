@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from tapewatch.model.alerts import Alert
+from tapewatch.model.alerts import Alert, traded_of
 from tapewatch.model.market import Group
 from tapewatch.model.times import format_rfc3339
 from tapewatch.notify.port import Notice
@@ -58,9 +58,8 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
     ]
     if alert.timestamp_detection:
         found.insert(5, ("Detected", alert.timestamp_detection))
-    if alert.notional is not None:
-        times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} times normal"
-        found.insert(-4, ("Traded", f"{alert.notional:,.0f} {alert.currency}{times}"))
+    if (traded := traded_of(alert)) is not None:
+        found.insert(-4, ("Traded", traded))
     return [(label, clean(value, 500)) for label, value in found]
 
 

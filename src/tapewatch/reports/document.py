@@ -8,7 +8,7 @@ import numpy as np
 
 from tapewatch import __version__
 from tapewatch.detection.calendars import Phase, phases_at, venue_info
-from tapewatch.model.alerts import DISPOSITIONS, SEVERITIES, Alert, Case, Severity
+from tapewatch.model.alerts import DISPOSITIONS, SEVERITIES, Alert, Case, Severity, traded_of
 from tapewatch.model.market import Group
 from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tapewatch.reports.content import CATEGORIES, OPEN_STATES, Coverage, Summary, Tally, severity_key
@@ -229,7 +229,7 @@ def figure_text(number: int, figure: Figure, local: LocalTimes) -> Json:
             ["Extreme", price(worst.price_extreme)],
             ["Last", price(worst.price)],
             ["Venue time", _venue_time(worst.venue, episode.onset_ns)],
-            ["Traded last", _traded(worst)],
+            ["Traded last", plain(traded_of(worst) or "volume unknown", 60)],
             ["Status", _status(worst)],
             ["Score", f"{worst.score:.0f}"],
             ["Detected", _detected(worst.timestamp_detection)],
@@ -262,14 +262,6 @@ def _detected(timestamp: str | None) -> str:
 
 def _moment(ts_ns: int, local: LocalTimes) -> str:
     return f"{local.text(ts_ns, '%H:%M:%S')} {local.name(ts_ns)}"
-
-
-def _traded(alert: Alert) -> str:
-    """Of the tick of the newest revision: the alert keeps no other's volume."""
-    if alert.notional is None:
-        return "volume unknown"
-    times = "" if alert.notional_ratio is None else f", {alert.notional_ratio:.1f} x normal"
-    return f"{alert.notional:,.0f} {plain(alert.currency, 8)}{times}"
 
 
 def _past(figure: Figure) -> str:

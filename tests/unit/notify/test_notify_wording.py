@@ -55,7 +55,15 @@ def test_what_is_unknown_is_left_out() -> None:
     bare = Notice(event="opened", incident=make_incident(), alert=make_alert(notional=None, notional_ratio=None))
     assert "Traded" not in dict(facts(bare))
     assert "Detected" not in dict(facts(bare))
-    assert dict(facts(notice()))["Traded"].endswith("6.3 times normal")
+    assert dict(facts(notice()))["Traded"].endswith("6.3 x normal")
+
+
+@pytest.mark.parametrize(
+    ("notional", "shown"), [(0.04275, "0.0428 BTC"), (1_234_567.0, "1,234,567 BTC"), (0.0, "0 BTC")]
+)
+def test_small_money_is_not_written_as_none(notional: float, shown: str) -> None:
+    alert = make_alert(notional=notional, notional_ratio=None, currency="BTC")
+    assert dict(facts(Notice(event="opened", incident=make_incident(), alert=alert)))["Traded"] == shown
 
 
 def test_the_end_says_why() -> None:

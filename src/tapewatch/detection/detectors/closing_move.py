@@ -80,7 +80,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.threshold = opens
     signal.before = state.before
     signal.source = tick.source
-    signal.detail[0] = (head.phase_until_ns - tick.act_ns) * 1e-9
+    signal.detail[0] = (head.phase_until_ns - tick.act_ns) / 1e9
     signal.detail[1] = usual
     return FIRE
 

@@ -80,7 +80,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.detail[1] = state.repeated
     signal.detail[2] = state.corrected
     signal.detail[3] = share
-    signal.detail[4] = (tick.act_ns - state.from_ns) * 1e-9
+    signal.detail[4] = (tick.act_ns - state.from_ns) / 1e9
     return FIRE
 
 

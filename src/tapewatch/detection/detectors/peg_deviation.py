@@ -83,7 +83,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.before = group.peg
     signal.source = FIXED
     signal.detail[0] = group.peg
-    signal.detail[1] = held_ns * 1e-9
+    signal.detail[1] = held_ns / 1e9
     return FIRE
 
 

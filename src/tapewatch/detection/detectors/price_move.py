@@ -120,8 +120,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.threshold = opens
     signal.before = before
     signal.source = FIXED
-    signal.detail[0] = params.horizon_ns * 1e-9
-    signal.detail[1] = elapsed * 1e-9
+    signal.detail[0] = params.horizon_ns / 1e9
+    signal.detail[1] = elapsed / 1e9
     return FIRE
 
 

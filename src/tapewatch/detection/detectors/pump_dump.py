@@ -148,7 +148,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.detail[2] = buys / usual
     signal.detail[3] = rushes
     signal.detail[4] = rushes / usual_rushes
-    signal.detail[5] = window_ns * 1e-9
+    signal.detail[5] = window_ns / 1e9
     signal.detail[6] = chunk.buy_volume
     signal.detail[7] = chunk.largest
     return FIRE

@@ -63,7 +63,7 @@ def due(state: Row, params: Row, head: Row, deadline_ns: int, signal: Row) -> in
         if later_ns < head.phase_until_ns:
             state.deadline_ns = later_ns
         return NONE
-    silence = (deadline_ns - head.last_ns) * 1e-9
+    silence = (deadline_ns - head.last_ns) / 1e9
     signal.direction = 0
     signal.score = OPENS_AT
     signal.rarity = 0.0
@@ -73,7 +73,7 @@ def due(state: Row, params: Row, head: Row, deadline_ns: int, signal: Row) -> in
     signal.before = head.close
     signal.source = FIXED
     signal.detail[0] = silence
-    signal.detail[1] = state.cadence_ns * 1e-9
+    signal.detail[1] = state.cadence_ns / 1e9
     return FIRE
 
 
