@@ -1,11 +1,13 @@
 """A pipeline keeps market-wide moves: the same ones whatever the batches and restarts, also over a change of rules."""
 
 import pytest
+from rich.console import Console
 
 from tapewatch.model.market import Group
+from tapewatch.runtime.cli.tables import show_alerts
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.runtime.embedded import build_engine, memory_sinks
-from tapewatch.runtime.pipeline import Pipeline, Sinks
+from tapewatch.runtime.pipeline import Pipeline, Progress, Sinks
 from tapewatch.stores.port import GroupQuery
 from tests.property.test_law_breadth import sell_off
 from tests.unit.detection.support import batch_of
@@ -53,3 +55,11 @@ def test_an_open_group_goes_on_over_a_change_of_rules(reference: list[Group]) ->
     run(sinks, WHOLE, 1_000, RulesSettings(preset="prototype"))
     after = groups(sinks)[0]
     assert (after.group_id, after.state) == (opened.group_id, "closed")
+
+
+def test_a_run_tells_with_its_alerts_what_the_market_did() -> None:
+    sinks = memory_sinks()
+    run(sinks, WHOLE, 100_000)
+    console = Console(record=True, width=250)
+    show_alerts(console, sinks.alerts, sinks.groups, Progress(), 1.0)
+    assert "the market moved with it" in console.export_text()

@@ -13,6 +13,7 @@ from tapewatch.model.ticks import Fate
 from tapewatch.model.times import format_local
 from tapewatch.reports.words import count
 from tapewatch.runtime.pipeline import Progress
+from tapewatch.stores.markets import MarketReader
 from tapewatch.stores.port import AlertQuery, AlertStore, GroupQuery, GroupStore
 
 STYLES = {"low": "dim", "medium": "yellow", "high": "red", "critical": "bold red"}
@@ -76,8 +77,11 @@ def show_groups(console: Console, store: GroupStore) -> None:
         console.print(f"... and more than these {GROUPS_SHOWN} market-wide moves: GET /v1/groups shows all of them")
 
 
-def show_alerts(console: Console, store: AlertStore, progress: Progress, seconds: float) -> None:
-    """The alerts of a run as a table, and one paragraph of counts below it. Says what it leaves out."""
+def show_alerts(
+    console: Console, store: AlertStore, groups: GroupStore | None, progress: Progress, seconds: float
+) -> None:
+    """The alerts of a run as a table, with what their markets did, and one paragraph of counts below it. Says what it
+    leaves out."""
     shown: list[Alert] = []
     total, incidents = 0, {"price": set[str](), "data_quality": set[str]()}
     for alert in all_alerts(store):
@@ -86,7 +90,8 @@ def show_alerts(console: Console, store: AlertStore, progress: Progress, seconds
         if len(shown) < SHOWN:
             shown.append(alert)
     if shown:
-        console.print(alert_table(shown, "Alerts"))
+        told = MarketReader(groups).told(shown) if groups is not None else shown
+        console.print(alert_table(told, "Alerts"))
     else:
         console.print("No alert.")
     if total > len(shown):

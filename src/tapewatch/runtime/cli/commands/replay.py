@@ -111,7 +111,7 @@ def _replay(
     if not as_json:
         if sinks.groups is not None:
             show_groups(Console(), sinks.groups)
-        show_alerts(Console(), sinks.alerts, pipeline.progress, seconds)
+        show_alerts(Console(), sinks.alerts, sinks.groups, pipeline.progress, seconds)
     return pipeline.progress.fates, known_dead
 
 
