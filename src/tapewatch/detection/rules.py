@@ -124,6 +124,12 @@ def phases_of(rule: Rule, detector: Detector) -> tuple[str, ...]:
     return tuple(str(detector.defaults.get("phases") or ",".join(ALL_PHASES)).split(","))
 
 
+def enabled_ns(rule: Rule) -> tuple[int, int]:
+    """The event times [from, until) in which a rule judges. InputError for a text that is no time."""
+    begin = parse_rfc3339(rule.enabled_from) if rule.enabled_from else -int(NEVER_NS)
+    return begin, parse_rfc3339(rule.enabled_until) if rule.enabled_until else int(NEVER_NS)
+
+
 def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
     rule = compiled.rule
     mask = 0
@@ -137,8 +143,8 @@ def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
         "keep_ns": duration_ns(rule.keep_firing_for),
         "cooldown_ns": duration_ns(rule.cooldown),
         "phases": mask,
-        "from_ns": parse_rfc3339(rule.enabled_from) if rule.enabled_from else -int(NEVER_NS),
-        "until_ns": parse_rfc3339(rule.enabled_until) if rule.enabled_until else int(NEVER_NS),
+        "from_ns": enabled_ns(rule)[0],
+        "until_ns": enabled_ns(rule)[1],
         "directed": int(compiled.detector.has_direction),
         "rule": index,
         "details": len(compiled.detector.details),
@@ -169,6 +175,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
         duration_ns(rule.keep_firing_for)
         duration_ns(rule.cooldown)
         _check_chunk(duration_ns(rule.chunk))
+        enabled_ns(rule)
     except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"rule {rule.name!r} ({rule.detector}): {error}") from None
     unknown = set(phases_of(rule, detector)) - set(ALL_PHASES)

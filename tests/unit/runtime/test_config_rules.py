@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tapewatch.model.errors import InputError
+from tapewatch.model.times import parse_rfc3339
 from tapewatch.runtime.config.rules import load_preset, load_rules, load_rules_file, preset_names
 from tapewatch.runtime.config.settings import RulesSettings
 
@@ -93,3 +94,19 @@ def test_a_mistyped_key_hides_no_other_mistake(tmp_path: Path) -> None:
 )
 def test_a_file_without_what_it_needs_says_what_is_missing(tmp_path: Path, text: str, said: str) -> None:
     assert refusal(tmp_path, text)[0].startswith(said)
+
+
+@pytest.mark.parametrize("time", ["2025-04-08T00:00:00Z", '"2025-04-08T00:00:00Z"', "2025-04-08 02:00:00+02:00"])
+def test_times_may_stand_without_quotation_marks(tmp_path: Path, time: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'name = "m"\n[[rules]]\nname = "r"\ndetector = "zscore"\nenabled_from = {time}\n')
+    (rule,) = load_rules_file(path).declared
+    assert rule.enabled_from is not None
+    assert parse_rfc3339(rule.enabled_from) == parse_rfc3339("2025-04-08T00:00:00Z")
+
+
+def test_a_time_without_a_zone_is_refused_with_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "m"\n[[rules]]\nname = "r"\ndetector = "zscore"\nenabled_from = 2025-04-08T00:00:00\n')
+    with pytest.raises(InputError, match="2025-04-08T00:00:00"):
+        load_rules_file(path)

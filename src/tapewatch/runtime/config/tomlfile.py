@@ -8,6 +8,7 @@ statements by parsing the shortest runs of lines that parse, and each statement 
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ _CAN_END = ("]", '"""', "'''")  # what the last line of a value of several lines
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """A parsed file: `data` as tomllib gives it, `name` as errors call it."""
+    """A parsed file: `data` as tomllib gives it, with times as text; `name` as errors call it."""
 
     path: Path
     name: str
@@ -67,7 +68,16 @@ def parse_toml(text: str, name: str, path: Path | None = None) -> TomlFile:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(_syntax_error(name, error)) from None
-    return TomlFile(path or Path(name), name, data, _key_lines(text))
+    return TomlFile(path or Path(name), name, _times_as_text(data), _key_lines(text))
+
+
+def _times_as_text(value: Any) -> Any:
+    """TOML's own times, written without quotation marks, as the RFC 3339 text that settings and rules take."""
+    if isinstance(value, dict):
+        return {key: _times_as_text(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_times_as_text(child) for child in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _syntax_error(name: str, error: Exception) -> str:
