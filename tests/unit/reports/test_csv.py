@@ -47,13 +47,21 @@ def test_times_are_utc_and_local_with_every_digit() -> None:
     assert parse_rfc3339(after["onset_local"]) == onset_ns + 10**9
 
 
-HOSTILE = ["=1+1", "+1", "-1+1|cmd", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1+1", '=HYPERLINK("x")']
+HOSTILE = ["=1+1", "+1", "-1+1|cmd", "@SUM(A1)", "\tx", "\rx", "\nx", "  =1", "＝1+1", '=HYPERLINK("x")']
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("column", ["symbol", "venue", "rule", "message", "alert_type", "market", "phase"])
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str, column: str) -> None:
     assert _rows(make_alert(**{column: text}))[0][column] == f"'{text}"
+
+
+@pytest.mark.parametrize("cut", [";", "\t", "\r", "\n"])
+@pytest.mark.parametrize("formula", ["=1+1", "  -1+1|cmd", "＋1"])
+def test_a_formula_behind_what_some_spreadsheets_cut_at_gets_an_apostrophe_too(cut: str, formula: str) -> None:
+    text = f"fell{cut}{formula}{cut}{formula}"
+    assert _rows(make_alert(message=text))[0]["message"] == f"fell{cut}'{formula}{cut}'{formula}"
+    assert _rows(make_alert(message=f"fell{cut}1 %; 2"))[0]["message"] == f"fell{cut}1 %; 2"
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -5,7 +5,9 @@ columns are only ever added at the end. An empty range is a file with the header
 `*_local` repeat them in the zone of the request, `venue_time` is in the venue's.
 
 A text cell that a spreadsheet would run as a formula (it begins with = + - @, a tab or a line break, perhaps after
-blanks) gets an apostrophe in front, as OWASP recommends for CSV injection; cells of numbers are left as numbers.
+blanks) gets an apostrophe in front, as OWASP recommends for CSV injection; cells of numbers are left as numbers. So
+does such a beginning behind a semicolon, tab or line break inside of a text: where the list separator is a semicolon,
+a spreadsheet cuts the line there, quotes or not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -92,6 +94,8 @@ _STORED = tuple((name, where) for name, _, where in _COLUMNS if where is not Non
 _stored = attrgetter(*(where for _, where in _STORED))
 _NO_CASE: tuple[str | None, ...] = ("open", None, None, None, None, None, None, None)
 _FORMULA = r"^( *[=+\-@\t\r\n＝＋－＠])"
+_INSIDE = r"([;\t\r\n])( *[=+\-@＝＋－＠])"
+_SUSPECT = f"{_FORMULA}|{_INSIDE}"
 
 
 class CsvFormat:
@@ -120,14 +124,18 @@ class CsvFormat:
 
 
 def defused(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put an apostrophe before every text that a spreadsheet would take for a formula.
+    """Put an apostrophe before every text, or piece of one, that a spreadsheet would take for a formula.
 
-    >>> defused(pl.DataFrame({"a": ["=1+1", " @SUM(A1)", "BTC/USDT"], "b": [-1, 2, 3]}))["a"].to_list()
-    ["'=1+1", "' @SUM(A1)", 'BTC/USDT']
+    >>> defused(pl.DataFrame({"a": ["=1+1", " @SUM(A1)", "BTC/USDT;=1"], "b": [-1, 2, 3]}))["a"].to_list()
+    ["'=1+1", "' @SUM(A1)", "BTC/USDT;'=1"]
     """
-    suspect = frame.select(pl.col(pl.String).str.contains(_FORMULA).any())  # seven times as fast as to replace
+    suspect = frame.select(pl.col(pl.String).str.contains(_SUSPECT).any())  # seven times as fast as to replace
     names = [name for name, found in zip(suspect.columns, suspect.row(0), strict=True) if found]
-    return frame.with_columns(pl.col(names).str.replace(_FORMULA, "'$1")) if names else frame
+    return (
+        frame.with_columns(pl.col(names).str.replace_all(_INSIDE, "$1'$2").str.replace(_FORMULA, "'$1"))
+        if names
+        else frame
+    )
 
 
 def _frame(entries: Sequence[Entry], local: LocalTimes, groups: Mapping[str, str]) -> pl.DataFrame:
