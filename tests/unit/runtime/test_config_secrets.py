@@ -101,6 +101,23 @@ def test_a_secret_that_cannot_be_read_is_an_error_that_does_not_show_it(tmp_path
     assert "s3cretPassw0rd" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[elasticsearch]\nurls = ["https://u:s3cretPassw0rd@es:9200"]\n',
+            "tapewatch.toml:1: elasticsearch: urls are shown",
+        ),
+        ('[archive]\nurl = "s3://key:s3cretPassw0rd@bucket/ticks"\n', "tapewatch.toml:1: archive: url is shown"),
+    ],
+)
+def test_an_address_with_credentials_is_refused_for_it_would_be_shown(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, text)
+    assert str(caught.value).startswith(said)
+    assert "s3cretPassw0rd" not in str(caught.value)
+
+
 def test_a_secret_keeps_to_itself() -> None:
     secret = Secret("s3cretPassw0rd", "env:X")
     assert f"{secret} {secret!r} {secret:}" == "*** *** ***"

@@ -3,6 +3,7 @@ HTTP server by which each process of the cluster says how it is."""
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +16,15 @@ Seconds = Annotated[float, Meta(gt=0, le=3_600)]
 
 class Sink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of these sections: frozen, by keyword, and an unknown key is an error."""
+
+
+def _has_credentials(url: str) -> bool:
+    """Whether a user or a password stands in an address (of what cannot be parsed: whether an @ does)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "@" in url
+    return parts.username is not None or parts.password is not None
 
 
 class ElasticsearchSection(Sink, frozen=True):
@@ -47,6 +57,10 @@ class ElasticsearchSection(Sink, frozen=True):
     timeout_s: Seconds = 30.0
     """Seconds to wait for an answer."""
 
+    def __post_init__(self) -> None:
+        if any(_has_credentials(url) for url in self.urls):
+            raise ValueError("urls are shown: credentials belong in username and password, or in api_key")
+
 
 class IndexerSection(Sink, frozen=True):
     """How alerts and signals get from Kafka into Elasticsearch."""
@@ -71,7 +85,8 @@ class ArchiveSection(Sink, frozen=True):
     """Consumer group; each archiver takes partitions of its own."""
 
     url: str = "tapewatch-data/archive"
-    """A folder, or the address of one on a file system that PyArrow or fsspec knows, e.g. `s3://bucket/ticks`."""
+    """A folder, or the address of one on a file system that PyArrow or fsspec knows, e.g. `s3://bucket/ticks`. No
+    credentials in it: PyArrow and fsspec take them from the environment."""
 
     parquet: bool = True
     """Whether ticks are kept in Parquet files."""
@@ -84,6 +99,10 @@ class ArchiveSection(Sink, frozen=True):
 
     flush_ticks: Annotated[int, Meta(ge=1, le=10_000_000)] = 250_000
     """Ticks of one partition that fill its buffer."""
+
+    def __post_init__(self) -> None:
+        if _has_credentials(self.url):
+            raise ValueError("url is shown: credentials belong in the environment")
 
 
 class OpsSection(Sink, frozen=True):
