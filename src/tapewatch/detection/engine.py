@@ -56,6 +56,7 @@ class Engine:
     """
 
     def __init__(self, rules: RuleSet, calibration: Calibration) -> None:
+        rules.refuse_unknown_groups(calibration.groups)
         self.rules = rules
         self.fingerprint = rules.fingerprint(calibration.digest())
         detectors = tuple(r.detector for r in rules.rules)

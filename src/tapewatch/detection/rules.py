@@ -3,7 +3,8 @@ version."""
 
 import fnmatch
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +28,7 @@ CEILINGS: dict[Severity, float] = {
     "critical": 100.0,
 }
 CATEGORIES = {"price": PRICE, "volume": VOLUME, "data_quality": DATA_QUALITY}
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")  # what may stand in a query of the API as it is
 ALL_PHASES = ("closed", "pre", "regular", "post", "continuous")
 
 
@@ -107,6 +109,15 @@ class RuleSet(msgspec.Struct, frozen=True):
         """Bit i: rule i watches this symbol of this group."""
         return sum(1 << i for i, r in enumerate(self.rules) if r.rule.watches(instrument, group))
 
+    def refuse_unknown_groups(self, known: Iterable[str]) -> None:
+        """InputError for a rule with a pattern of groups that none of a calibration matches: it would watch nothing."""
+        names = sorted(known)
+        for rule in self.rules:
+            for pattern in rule.rule.groups:
+                if not fnmatch.filter(names, pattern):
+                    had = ", ".join(names)
+                    raise InputError(f"rule {rule.name!r}: the calibration has no group {pattern!r}; it has {had}")
+
     def fingerprint(self, calibration: str) -> str:
         """24 hex digits over names, versions and scopes of the rules, the layout and the calibration's digest."""
         scopes = [(r.name, r.version, r.rule.symbols, r.rule.exclude, r.rule.groups) for r in self.rules]
@@ -167,6 +178,8 @@ def _one_chunk(name: str, rules: list[Rule]) -> int:
 
 def compile_rule(rule: Rule) -> CompiledRule:
     """Check one rule against its detector; InputError names the rule and what is wrong with it."""
+    if _NAME.fullmatch(rule.name) is None:
+        raise InputError(f"rule {rule.name!r}: a name is 1 to 64 letters, digits, dots, colons, dashes and underscores")
     detector = detector_named(rule.detector)
     try:
         params = msgspec.convert(rule.params, detector.params, strict=True)

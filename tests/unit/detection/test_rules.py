@@ -11,7 +11,7 @@ from tapewatch.detection.durations import duration_ns
 from tapewatch.detection.rules import Rule, compile_rule, compile_rules, rule_set
 from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
-from tests.unit.detection.support import BTC, TSLA, bars, calibration, calm, preset, run, watching
+from tests.unit.detection.support import BTC, TSLA, bars, calibration, calm, engine_for, preset, run, watching
 
 
 def rule(**fields: Any) -> Rule:
@@ -23,7 +23,11 @@ def rule(**fields: Any) -> Rule:
     [
         ({"detector": "price_mov"}, "did you mean 'price_move'"),
         ({"params": {"pct": "3"}}, r"rule 'r' \(price_move\): Expected `float`"),
-        ({"params": {"pct": 6.0}}, r"rule 'r' \(price_move\): price_move: pct 6.0 <= high_pct 5.0"),
+        ({"params": {"pct": 6.0}}, r"rule 'r' \(price_move\): price_move: 0 < pct 6.0 <= high_pct 5.0"),
+        ({"enabled_from": "soon"}, r"rule 'r' \(price_move\): 'soon' is not an RFC 3339 time"),
+        ({"enabled_until": "2025-04-07"}, "'2025-04-07' is not an RFC 3339 time"),
+        ({"name": "moved fast"}, "rule 'moved fast': a name is 1 to 64 letters"),
+        ({"name": ""}, "a name is 1 to 64 letters"),
         ({"params": {"horizon": "soon"}}, "'soon' is not a duration"),
         ({"cooldown": "5 minutes"}, "'5 minutes' is not a duration"),
         ({"keep_firing_for": ""}, "'' is not a duration"),
@@ -47,6 +51,13 @@ def test_names_stand_once_and_there_are_at_most_31_rules() -> None:
         compile_rules("x", (rule(name="a"), rule(name="a")))
     with pytest.raises(InputError, match="has 32 rules; at most 31"):
         compile_rules("x", tuple(rule(name=str(i)) for i in range(32)))
+
+
+def test_a_rule_for_a_group_that_does_not_exist_is_refused_for_it_would_watch_nothing() -> None:
+    for groups in (("crypto",), ("stock", "cry*")):
+        engine_for(compile_rules("x", (rule(groups=groups),)))
+    with pytest.raises(InputError, match=r"rule 'r': the calibration has no group 'crypt'; it has crypto, .*stock"):
+        engine_for(compile_rules("x", (rule(groups=("stock", "crypt")),)))
 
 
 def test_a_disabled_rule_is_not_there() -> None:

@@ -61,7 +61,9 @@ RECORD = np.dtype(
 
 def _pack(p: PriceMove) -> dict[str, float | int]:
     if not 0 < p.pct <= p.high_pct <= p.critical_pct:
-        raise InputError(f"price_move: pct {p.pct} <= high_pct {p.high_pct} <= critical_pct {p.critical_pct} must hold")
+        raise InputError(
+            f"price_move: 0 < pct {p.pct} <= high_pct {p.high_pct} <= critical_pct {p.critical_pct} must hold"
+        )
     return {
         "horizon_ns": duration_ns(p.horizon),
         "pct": p.pct,
