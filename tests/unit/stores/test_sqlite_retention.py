@@ -1,5 +1,6 @@
 """What retention removes, and what it must leave."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,6 +81,15 @@ def test_open_incidents_owed_notices_cases_and_the_audit_stay(database: Database
     )
     assert SqliteNoticeLedger(database, lambda: NOW).due(NOW, 10) == [owed]
     assert len(cases.audit(None, 0, 10)) == len(cases.cases(["a"])) == 1
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM audit", "UPDATE audit SET subject = 'b'"])
+def test_the_audit_is_only_ever_appended_to_whoever_asks(database: Database, statement: str) -> None:
+    cases = SqliteCaseStore(database)
+    entry = cases.audit_append(AuditEntry(seq=0, at_ns=OLD, actor="ann", action="comment", subject="a", detail={}))
+    with pytest.raises(sqlite3.IntegrityError, match="only ever appended"), database.write() as db:
+        db.execute(statement)
+    assert cases.audit(None, 0, 10) == [entry]
 
 
 def test_the_change_log_is_cut_by_count_and_its_numbers_go_on(database: Database) -> None:

@@ -106,8 +106,25 @@ CREATE INDEX market_minutes_by_age ON market_minutes (stored_ns)
 
 _SILENCES = "CREATE TABLE silences (silence_id TEXT PRIMARY KEY, payload BLOB NOT NULL) STRICT"
 
+
+def append_only_audit(connection: sqlite3.Connection) -> None:
+    """Have SQLite itself refuse to change or remove an entry of the audit, whoever asks."""
+    for what in ("UPDATE", "DELETE"):
+        connection.execute(
+            f"CREATE TRIGGER audit_refuses_{what.lower()} BEFORE {what} ON audit"
+            " BEGIN SELECT RAISE(ABORT, 'the audit is only ever appended to'); END"
+        )
+
+
 Migration = str | Callable[[sqlite3.Connection], None]
-MIGRATIONS: tuple[Migration, ...] = (_SHARDS + _ALERTS + _PEOPLE, _CURSORS, _GROUPS, _SILENCES, classes_by_type)
+MIGRATIONS: tuple[Migration, ...] = (
+    _SHARDS + _ALERTS + _PEOPLE,
+    _CURSORS,
+    _GROUPS,
+    _SILENCES,
+    classes_by_type,
+    append_only_audit,
+)
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:
