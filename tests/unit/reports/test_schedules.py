@@ -151,6 +151,12 @@ def test_a_schedule_for_somebody_who_may_not_get_reports_is_refused_at_the_start
         _runner(MemoryTaskStore(), 0, _schedule("06:30", "UTC", "a@evil.example"))
 
 
+@pytest.mark.parametrize(("written", "meant"), [("btc/usdt", "BTC/USDT"), ("TSLA", "TSLA"), (None, None)])
+def test_a_schedule_finds_its_symbol_in_any_case(written: str | None, meant: str | None) -> None:
+    (schedule,) = schedules_of(ReportsSettings(schedules={"x": ScheduleSettings(at="17:05", symbol=written)}))
+    assert schedule.request.symbol == meant
+
+
 def test_schedules_come_from_the_settings() -> None:
     wanted = ScheduleSettings(at="17:05", zone="Europe/Rome", format="csv", severity=("high",), title="Evening")
     (schedule,) = schedules_of(ReportsSettings(schedules={"evening": wanted}))

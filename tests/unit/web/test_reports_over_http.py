@@ -22,6 +22,13 @@ def test_a_report_comes_at_once_as_a_file() -> None:
     assert (asked.symbol, asked.severity, asked.zone, asked.title) == ("BTC/USDT", ["high"], "Europe/Rome", "Desk")
 
 
+@pytest.mark.parametrize("recipient", ["", "&recipient_email=desk@example.org"])
+def test_a_report_on_a_symbol_in_any_case_is_on_that_symbol(recipient: str) -> None:
+    reports = FakeReports()
+    make_client(1, reports=reports).post(f"/v1/reports?format=csv&symbol=btc/Usdt{recipient}")
+    assert [asked.symbol for asked in reports.requests] == ["BTC/USDT"]
+
+
 def test_with_a_recipient_it_is_a_task_that_can_be_followed_to_its_file() -> None:
     client = make_client(1)
     queued = client.post("/v1/reports?format=csv&recipient_email=desk@example.org")

@@ -37,6 +37,14 @@ def test_the_end_stays_where_it_was_on_the_first_page_though_time_goes_on() -> N
     assert len(list(follow(client, f"/v1/ticks/TSLA?from={start}&limit=10"))) == 3
 
 
+@pytest.mark.parametrize("written", ["tsla", "Tsla"])
+def test_a_symbol_is_found_in_any_case_on_every_page(written: str) -> None:
+    where = "?from=2025-04-07T14:00:00Z&to=2025-04-08&limit=100"
+    found, expected = (list(follow(make_client(1), f"/v1/ticks/{name}{where}")) for name in (written, "TSLA"))
+    assert [page["items"] for page in found] == [page["items"] for page in expected] != []
+    assert {page["symbol"] for page in found} == {"TSLA"}
+
+
 def test_an_unknown_symbol_has_no_bars_and_a_venue_can_be_named() -> None:
     client = make_client(1)
     assert client.get("/v1/ticks/BTC%2FUSDT").json()["venue"] == "binance"
