@@ -110,7 +110,7 @@ class Server:
             except httpx.TransportError:
                 return False
 
-        wait_until(is_ready, 120, "/readyz")
+        wait_until(is_ready, PATIENCE_S, "/readyz")
 
 
 def start(log: Path, *args: str | Path, stdin: Any = subprocess.DEVNULL) -> Server:

@@ -181,12 +181,13 @@ def test_the_prototypes_rules_find_what_the_prototype_found(replay: Replay, tmp_
     assert len({a["alert_id"] for a in alerts}) == len(alerts) and {a["revision"] for a in alerts} == {1}
 
 
-def test_a_symbol_may_be_given_in_any_case(replay: Replay, tmp_path: Path) -> None:
+def test_a_symbol_may_be_given_in_any_case(tmp_path: Path) -> None:
     closes = [100.0] * 9 + [101.0]
     rows = (f"2025-04-07 10:{i:02d}:00,{c},{c},{c},{c},5" for i, c in enumerate(closes))
     (tmp_path / "some.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
     for written in ("acme", "ACME"):
-        code, out, _ = replay("some.csv", "--symbol", written, "--venue", "XNAS", "--preset", "prototype", "--json")
+        args = ("some.csv", "--symbol", written, "--venue", "XNAS", "--preset", "prototype", "--json")
+        code, out, _ = command(*args, cwd=tmp_path)
         assert code == 0
         assert [(a["symbol"], a["rule"]) for a in map(json.loads, out.splitlines())] == [("ACME", "zscore")]
 
