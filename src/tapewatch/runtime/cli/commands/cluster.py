@@ -34,7 +34,7 @@ def cluster(
     feed: Annotated[bool, typer.Option("--feed/--no-feed", help="Whether anything is written to the tape.")] = True,
     workers: Annotated[int, typer.Option(min=1, help="How many workers.")] = 2,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of the topics.")] = 4,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the API.")] = 8000,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the API; else api.port.")] = None,
     until_alert: Annotated[
         bool, typer.Option("--until-alert", help="End once the first alert is in Elasticsearch, and say when.")
     ] = False,
@@ -51,6 +51,7 @@ def cluster(
       tapewatch cluster --no-feed --keep
     """
     from tapewatch.runtime.cluster.local.stack import LocalCluster, Plan
+    from tapewatch.runtime.cluster.servers.ports import free_port
 
     state = state_of(ctx)
     settings = state.load().settings
@@ -60,7 +61,7 @@ def cluster(
         kafka=_replaced(settings.kafka, partitions),
         generator=generator,
         workers=workers,
-        api_port=port,
+        api_port=port or settings.api.port or free_port(),
         keep=keep,
         environment={"TAPEWATCH_CONFIG": str(state.config.absolute())} if state.config else {},
     )
