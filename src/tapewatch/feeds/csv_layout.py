@@ -62,6 +62,8 @@ def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
     file = STDIN_NAME if path == STDIN else path
     lines = head.decode("utf-8", "replace").splitlines()
     at, delimiter, first = _top(lines, settings.mapping)
+    ticker, first, more = _three_rows(lines[at + 1 : at + 3], delimiter, first)
+    at += more
     names = headerless_names(first) if not is_header(first) else None
     if names is None and not is_header(first):
         shown = ", ".join(repr(c.strip()[:20]) for c in first[:8])
@@ -71,6 +73,8 @@ def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
         )
     header, skip = (first, at + 1) if names is None else (list(names), at)
     fields = find_fields(header, settings.mapping, file)
+    if "close" not in fields and fields.keys() & {"open", "high", "low"}:  # Price,Open,High,Low: what it closed at
+        fields["close"] = fields.pop("price")
     sample = [_cells(line, delimiter) for line in lines[skip : skip + _SAMPLE_ROWS] if line.strip()]
     split = split_date(header, fields) if "time" not in settings.mapping else None
     if split is not None:
@@ -90,7 +94,7 @@ def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
         numeric_ids=all(c.strip().isdigit() for c in _column(sample, fields.get("trade_id"))),
         kind=Kind.TRADE if trades else Kind.BAR,
         interval_ns=0,
-        symbol=None if "symbol" in fields else _symbol(path, file, shape, settings),
+        symbol=None if "symbol" in fields else settings.symbol or ticker or _symbol(path, file, shape, settings),
         venue=settings.venue or ("binance" if shape == "klines" or names is not None else None),
     )
 
@@ -101,6 +105,17 @@ def _top(lines: Sequence[str], mapping: Mapping[str, str]) -> tuple[int, str, li
     tops = [i for i, line in enumerate(lines) if line.strip()]
     found = [_split_line(i, lines[i]) for i in tops[: _TITLES + 1]]
     return next((top for top in found if _begins(top[2], mapping)), found[0])
+
+
+def _three_rows(below: Sequence[str], delimiter: str, first: list[str]) -> tuple[str | None, list[str], int]:
+    """The header that pandas makes of yfinance's table of one symbol (`Price,Close,...`, `Ticker,TSLA,...`,
+    `Datetime,,...`) as symbol, header and how many lines more it takes; else (None, `first`, 0)."""
+    rows = [_cells(line, delimiter) for line in below]
+    starts = [row[0].strip() if row else "" for row in rows]
+    if first[0].strip() != "Price" or starts not in (["Ticker", "Datetime"], ["Ticker", "Date"]):
+        return None, first, 0
+    tickers = {cell.strip() for cell in rows[0][1:]}
+    return (tickers.pop(), [starts[1], *first[1:]], 2) if len(tickers) == 1 else (None, first, 0)
 
 
 def _split_line(at: int, line: str) -> tuple[int, str, list[str]]:

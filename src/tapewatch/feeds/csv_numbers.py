@@ -9,6 +9,7 @@ import polars as pl
 
 from tapewatch.model.ticks import Column
 
+_SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9}
 _EITHER = re.compile(r"[+-]?\d+,\d{3}")
 
 
@@ -43,7 +44,17 @@ def _sure(decimal: str, group: str) -> re.Pattern[str]:
 
 
 def read_numbers(texts: pl.Series, marks: Marks) -> Column:
-    """The numbers of stripped texts; NaN where there is none. Thousands have to be three digits each."""
+    """The numbers of stripped texts; NaN where there is none. Thousands have to be three digits each; a K, M or B at
+    the end (`97.77M`) multiplies."""
+    suffix = texts.str.extract(r"\d([KMBkmb])$").str.to_lowercase()
+    if suffix.null_count() == len(suffix):
+        return _plain_numbers(texts, marks)
+    times = suffix.replace_strict(_SUFFIXES, default=1.0, return_dtype=pl.Float64).to_numpy()
+    numbers: Column = _plain_numbers(texts.str.head(-1).zip_with(suffix.is_not_null(), texts), marks) * times
+    return numbers
+
+
+def _plain_numbers(texts: pl.Series, marks: Marks) -> Column:
     if marks.group:
         d, g = re.escape(marks.decimal), re.escape(marks.group)
         apart = texts.str.contains(rf"^[+-]?\d{{1,3}}(?:{g}\d{{3}})+(?:{d}\d*)?$").fill_null(False)

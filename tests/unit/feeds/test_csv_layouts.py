@@ -296,3 +296,20 @@ def test_identity_sees_an_edit_in_the_middle_of_a_file_of_any_size(
     first = identity(2)
     os.utime(path, ns=(1, 1))
     assert open_csv([str(path)], CsvSettings(), zone_of=zone_of).identity != first
+
+
+def test_a_price_beside_open_high_and_low_is_the_close_and_a_letter_multiplies_the_volume(tmp_path: Path) -> None:
+    text = '"Date","Price","Open","High","Low","Vol."\n"04/21/2025","227.5","230.2","232.2","222.7","97.77M"\n'
+    bar = read_files(tmp_path, {"TSLA.csv": text + '"04/22/2025","1,227.5","1","2","1","2K"\n'}).of(Kind.BAR)
+    assert (bar.close.tolist(), bar.high.tolist()) == ([227.5, 1227.5], [232.2, 2.0])
+    assert bar.volume.tolist() == pytest.approx([97_770_000.0, 2_000.0])
+
+
+def test_the_three_rows_of_a_yfinance_header_name_columns_and_symbol(tmp_path: Path) -> None:
+    text = "Price,Close,High,Low,Open,Volume\nTicker,{},TSLA,TSLA,TSLA,TSLA\nDatetime,,,,,\n"
+    row = "2025-04-07 13:30:00+00:00,2,3,1,2,5\n"
+    read = read_files(tmp_path, {"prices.csv": text.format("TSLA") + row})
+    assert (read.names(), read.times(), read.dead) == (["XNAS:TSLA"], ["2025-04-07T13:30:00Z"], [])
+    assert read.of(Kind.BAR).high.tolist() == [3.0]
+    with pytest.raises(InputError, match="no column for time"):
+        read_files(tmp_path, {"two.csv": text.format("AAPL") + row})
