@@ -72,7 +72,7 @@ class Episode:
 
     incident_id: str
     worst: Alert  # the alert with the highest score; the earlier one of equals
-    case: Case | None  # of that alert
+    case: Case | None  # of the worst of its alerts that somebody decided about, else of one that has a case
     onset_ns: int
     alerts: int = 1
 
@@ -206,8 +206,12 @@ def _follow(
         summary.incidents += 1
         return
     episode.alerts += 1
-    if severity_key(alert) > severity_key(episode.worst):
-        episode.worst, episode.case = entry
+    worse = severity_key(alert) > severity_key(episode.worst)
+    if worse:
+        episode.worst = alert
+    undecided = episode.case is None or episode.case.disposition is None
+    if case is not None and (undecided or (worse and case.disposition is not None)):
+        episode.case = case
 
 
 def _close(summary: Summary, episode: Episode, episodes: _Worst[Episode]) -> None:

@@ -55,6 +55,16 @@ def test_alerts_of_one_incident_are_one_episode_named_by_its_worst() -> None:
     ]
 
 
+def test_what_was_decided_about_any_alert_of_an_incident_is_its_decision() -> None:
+    first = make_alert(score=70.0)
+    worst = make_alert(score=93.0, rule="robust_return", onset_ns=ONSET_NS + MINUTE_NS, incident_id=first.incident_id)
+    news, error = make_case(disposition="news"), make_case(disposition="data_error")
+    taken = make_case(status="acknowledged", disposition=None)
+    for cases, decided in (((news, None), news), ((news, taken), news), ((news, error), error), ((None, taken), taken)):
+        (episode,) = summarise(zip((first, worst), cases, strict=True), UTC).episodes
+        assert episode.case == decided
+
+
 def test_data_quality_and_retracted_alerts_are_counted_but_not_charted() -> None:
     quality = make_alert(category="data_quality", rule="bad_print")
     retracted = make_alert(state="retracted", symbol="AAPL")
