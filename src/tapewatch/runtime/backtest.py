@@ -1,6 +1,6 @@
 """A backtest from settings to result: the engine of the pipeline over a history, without a store or a channel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tapewatch.detection.backtest.run import run_trials
 from tapewatch.detection.backtest.summary import difference, labels_within, matching_of, summarise, unlabelled
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.engine import Engine
+from tapewatch.detection.instruments import Facts
 from tapewatch.feeds.labels import read_labels
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
@@ -46,10 +47,11 @@ def side_of(settings: RulesSettings, rules: str | None, calibration: Path | None
 
 @dataclass(frozen=True, slots=True)
 class Backtested:
-    """The result, and the alert revisions of each side in their order, for charts."""
+    """The result, and for charts the alert revisions of each side in their order, and what is known of instruments."""
 
     result: BacktestResult
     revisions: list[list[Alert]]
+    facts: Mapping[str, Facts]
 
 
 def load_labels(path: Path) -> list[Label]:
@@ -102,4 +104,4 @@ def run_backtest(
         b=second,
         difference=None if second is None else difference(results[0].incidents, second.incidents),
     )
-    return Backtested(result, [trial.revisions for trial in trials])
+    return Backtested(result, [trial.revisions for trial in trials], sides[0][0].calibration.instruments)

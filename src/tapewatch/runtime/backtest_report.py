@@ -1,53 +1,42 @@
 """The PDF of a backtest: its most severe incidents are charted from a second reading of the history."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from tapewatch.model.alerts import Alert, Case
-from tapewatch.model.bars import Bars
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind
 from tapewatch.reports.backtest import backtest_pdf
-from tapewatch.reports.content import Episode, summarise
+from tapewatch.reports.content import Coverage, Episode, summarise
 from tapewatch.reports.incidents import AROUND_NS, figure
 from tapewatch.reports.port import ReportRequest
 from tapewatch.runtime.backtest import Backtested
 from tapewatch.runtime.history import History
+from tapewatch.runtime.report_source import StoreReportSource
+from tapewatch.stores.memory import MemoryAlertStore, MemoryCaseStore
 from tapewatch.stores.memory.history import MemoryTickHistory
 
 CHARTS = 8
 UTC_ZONE = ZoneInfo("UTC")
+Span = tuple[Instrument, int, int]
+"""A symbol, and the times from which and up to which its ticks are wanted."""
 
 
-class _Source:
-    """A `ReportSource` over the newest revisions of one side, and the ticks around some of its incidents."""
-
-    def __init__(self, revisions: Sequence[Alert], ticks: MemoryTickHistory) -> None:
-        newest = {alert.alert_id: alert for alert in revisions}
-        self._alerts = sorted(newest.values(), key=lambda a: (a.onset_ns, a.alert_id))
-        self._ticks = ticks
-
-    def alerts(self, request: ReportRequest) -> Iterator[tuple[Alert, Case | None]]:
-        """As the port says; no case is known of what nobody was told."""
-        for alert in self._alerts:
-            inside = (request.from_ns is None or alert.onset_ns >= request.from_ns) and (
-                request.to_ns is None or alert.onset_ns < request.to_ns
-            )
-            if inside and request.venue in (None, alert.venue) and request.symbol in (None, alert.symbol):
-                yield alert, None
-
-    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
-        """As the port says, around the incidents that were asked for."""
-        return self._ticks.bars(venue, symbol, from_ns, to_ns, interval_ns)
+def _source(done: Backtested, side: int, ticks: MemoryTickHistory) -> StoreReportSource:
+    """The newest revisions of one side, and the ticks around some of its incidents; no case is known of what nobody was
+    told."""
+    alerts = MemoryAlertStore()
+    alerts.upsert(done.revisions[side], [])
+    watched = Coverage(tuple(f"{s.venue}:{s.symbol}" for s in done.result.a.symbols), ())
+    return StoreReportSource(alerts, MemoryCaseStore(), ticks, lambda _: watched, facts=done.facts)
 
 
 def write_backtest_report(path: Path, done: Backtested, history: History) -> int:
     """Write the PDF; returns its bytes. Reads the history once more where there is something to chart."""
     ticks = MemoryTickHistory()
-    sources = [_Source(revisions, ticks) for revisions in done.revisions]
+    sources = [_source(done, side, ticks) for side in range(len(done.revisions))]
     request = ReportRequest(format="pdf")
     chosen = [
         (source, episode)
@@ -55,7 +44,7 @@ def write_backtest_report(path: Path, done: Backtested, history: History) -> int
         for episode in _episodes(source, request, ids)
     ]
     chosen = chosen[: CHARTS * len(sources)]
-    _gather(history, ticks, [episode for _, episode in chosen])
+    _gather(history, ticks, [span for source, episode in chosen for span in _spans(source, episode)])
     figures = [figure(episode, request, source, UTC_ZONE) for source, episode in chosen]
     content = backtest_pdf(done.result, figures)
     path.write_bytes(content)
@@ -68,24 +57,32 @@ def _only(done: Backtested) -> list[frozenset[str] | None]:
     return [None] if found is None else [frozenset(found.only_a), frozenset(found.only_b)]
 
 
-def _episodes(source: _Source, request: ReportRequest, ids: frozenset[str] | None) -> list[Episode]:
+def _episodes(source: StoreReportSource, request: ReportRequest, ids: frozenset[str] | None) -> list[Episode]:
     alerts = ((a, c) for a, c in source.alerts(request) if ids is None or a.incident_id in ids)
     return list(summarise(alerts, UTC_ZONE, keep=0, charts=CHARTS).episodes)
 
 
-def _gather(history: History, ticks: MemoryTickHistory, episodes: Sequence[Episode]) -> None:
-    """Take the ticks around the episodes from the history."""
-    spans = [
-        (Instrument(e.worst.venue, e.worst.symbol), e.onset_ns - AROUND_NS, e.onset_ns + AROUND_NS) for e in episodes
-    ]
+def _spans(source: StoreReportSource, episode: Episode) -> list[Span]:
+    """The symbol of an episode and what its chart holds it against, each with the chart's time."""
+    own = (episode.worst.venue, episode.worst.symbol)
+    begin, end = episode.onset_ns - AROUND_NS, episode.onset_ns + AROUND_NS
+    peers = source.peers(*own, begin, end)
+    return [(Instrument(*name), begin, end) for name in dict.fromkeys((own, *peers.others, *peers.elsewhere))]
+
+
+def _gather(history: History, ticks: MemoryTickHistory, spans: Sequence[Span]) -> None:
+    """Take the ticks of the spans from the history."""
     if not spans:
         return
+    of_time: dict[tuple[int, int], set[Instrument]] = {}
+    for symbol, begin, end in spans:
+        of_time.setdefault((begin, end), set()).add(symbol)
     for batch in history.batches():
         keep = np.zeros(len(batch), bool)
-        for symbol, begin, end in spans:
-            if symbol in batch.symbols:
-                near = (batch.ts_event_ns >= begin) & (batch.ts_event_ns < end) & (batch.kind != Kind.HEARTBEAT)
-                keep |= near & (batch.symbol_id == batch.symbols.index(symbol))
+        for (begin, end), symbols in of_time.items():
+            near = (batch.ts_event_ns >= begin) & (batch.ts_event_ns < end) & (batch.kind != Kind.HEARTBEAT)
+            if near.any():
+                keep |= near & np.array([symbol in symbols for symbol in batch.symbols])[batch.symbol_id]
         if keep.any():
             part = batch.take(keep)
             ticks.append(part, np.zeros(len(part), np.int8), int(part.offset[0]), int(part.offset[-1]) + 1)

@@ -1,5 +1,6 @@
 """What a backtest counts, against a market whose events are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from tapewatch.alerts.bootstrap import block_rate
 from tapewatch.detection.backtest.result import BacktestResult
 from tapewatch.detection.backtest.summary import difference
 from tapewatch.detection.engine import Engine
+from tapewatch.detection.instruments import Facts
 from tapewatch.feeds.simulator import SimulatorConfig, labels, market
 from tapewatch.feeds.writers import tick_frame, write_labels, write_ticks
 from tapewatch.model.alerts import Alert
@@ -149,8 +151,20 @@ def test_the_report_says_on_every_page_that_it_is_a_backtest(folder: Path, done:
     text = " ".join(pages)
     assert "Against the labels" in text and "A against B" in text and "Busiest days" in text
     assert "Incidents in detail" in text
+    assert "no reference for the market and the same instrument elsewhere" in text
     for rule in done.result.a.rules:
         assert f"{rule.rule} {rule.version}" in text
+
+
+@compiled_only
+def test_charts_show_the_same_instrument_elsewhere(folder: Path, done: Backtested) -> None:
+    symbols = done.result.a.symbols
+    one = {f"{s.venue}:{s.symbol}": Facts(s.symbol, s.venue, instrument="ONE", currency="USD") for s in symbols}
+    path = folder / "one.pdf"
+    history = open_history(FeedSettings(), [str(folder / "data")], {}, EVER_NS)
+    write_backtest_report(path, replace(done, facts=one), history)
+    text = " ".join(" ".join(page.extract_text().split()) for page in PdfReader(path).pages)
+    assert "Chart: no reference for the market." in text, "but for this one elsewhere"
 
 
 def test_a_history_without_ticks_is_a_result_that_says_so(folder: Path) -> None:
