@@ -128,7 +128,8 @@ def candlestick(
     parts.append(_price_axis(prices))
     parts.extend(_leader(badge, volumes.bottom) for badge in badges)
     parts.append(_volume_bars(drawn, volumes, interval))
-    parts.extend(_course(line, prices, k) for k, line in enumerate(lines))
+    name_at = _name_at(drawn, prices, len(lines))
+    parts.extend(_course(line, prices, name_at + 10.0 * k) for k, line in enumerate(lines))
     parts.append(_candles(drawn, prices, interval))
     parts.extend(_triangle(badge, prices) + _badge(badge) for badge in badges)
     if left_out:
@@ -187,17 +188,24 @@ def _price_range(bars: Bars, marks: Sequence[Marker], lines: Sequence[Line]) -> 
     return low - margin, high + margin
 
 
-def _course(line: Line, panel: _Panel, number: int) -> str:
-    """The line from point to point, broken at holes, and its name in the panel's corner."""
+def _name_at(bars: Bars, panel: _Panel, lines: int) -> float:
+    """Where the name of the first line stands, the others below: in the left corner that the bars leave free."""
+    begin = bars.close[: max(1, len(bars.close) // 3)]
+    low = panel.y(float(begin.mean())) > (panel.top + panel.bottom) / 2.0
+    return panel.top + 10.0 if low else panel.bottom - 6.0 - 10.0 * (lines - 1)
+
+
+def _course(line: Line, panel: _Panel, name_at: float) -> str:
+    """The line from point to point, broken at holes, and its name at that height."""
     points: list[tuple[float, float] | None] = [
         (panel.x(ts), panel.y(price)) if math.isfinite(price) else None
         for ts, price in zip(line.ts_ns.tolist(), line.price.tolist(), strict=True)
     ]
     steps = pairwise(points)
     parts = [svg.line(a, b, _COURSE, 1.1, line.dashes) for a, b in steps if a is not None and b is not None]
-    y = panel.bottom - 6.0 - 10.0 * number
-    parts.append(svg.line((panel.left + 2.0, y - 3.0), (panel.left + 16.0, y - 3.0), _COURSE, 1.1, line.dashes))
-    return "".join([*parts, svg.text((panel.left + 20.0, y), line.label, _COURSE, 8.5)])
+    y, left = name_at, panel.left
+    parts.append(svg.line((left + 2.0, y - 3.0), (left + 16.0, y - 3.0), _COURSE, 1.1, line.dashes))
+    return "".join([*parts, svg.text((left + 20.0, y), line.label, _COURSE, 8.5)])
 
 
 def _volume_top(bars: Bars) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from tapewatch.model.bars import Bars
 from tapewatch.model.times import MINUTE_NS
-from tapewatch.reports.charts import Marker, candlestick, nice_step
+from tapewatch.reports.charts import Line, Marker, candlestick, nice_step
 from tests.factories import ONSET_NS, make_bars
 from tests.unit.reports.sources import NO_BARS
 
@@ -134,3 +134,15 @@ def test_labels_that_would_meet_get_lanes_of_their_own() -> None:
     marks = [_marker(number=k + 1, ts_ns=ONSET_NS + k * MINUTE_NS, label="robust_return -3.01 %") for k in range(5)]
     texts = [t for t in _draw(make_bars(60), *marks).iter(f"{SVG}text") if "".join(t.itertext()).startswith("robust")]
     assert len({text.get("y") for text in texts}) == len(texts) == 5
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_the_name_of_a_line_stands_where_the_first_bars_are_not(rising: bool) -> None:
+    ts_ns = FROM_NS + MINUTE_NS * np.arange(60)
+    price = np.linspace(100.0, 110.0, 60)[:: 1 if rising else -1]
+    bars = Bars(ts_ns=ts_ns, open=price, high=price, low=price, close=price, volume=np.ones(60))
+    line = Line("mean of others", ts_ns, np.full(60, 105.0))
+    chart = ET.fromstring(candlestick(bars, [], from_ns=FROM_NS, to_ns=TO_NS, zone=ZoneInfo("UTC"), lines=[line, line]))
+    named = [float(t.get("y", "nan")) for t in chart.iter(f"{SVG}text") if t.text == line.label]
+    assert named[1] - named[0] == 10.0
+    assert all(y < 60.0 for y in named) if rising else all(y > 100.0 for y in named)
