@@ -126,7 +126,7 @@ class KafkaTopics:
         try:
             self._admin.list_topics(timeout=min(WAIT_S, self._settings.timeout_s))
         except KafkaException:
-            knock(self._settings)
+            knock(self._settings, 0.0)
 
     def find(self, names: Sequence[str]) -> dict[str, TopicInfo]:
         """The topics among these that exist."""

@@ -107,8 +107,8 @@ def test_a_certificate_file_that_is_not_there_is_named(secured: KafkaSettings, t
 
 def test_another_protocol_and_a_broker_that_is_away_are_tried_again(secured: KafkaSettings) -> None:
     for settings, why in (
-        (KafkaSettings(secured.bootstrap), r"security\.protocol|metadata"),
-        (KafkaSettings(f"{HOST}:{free_port()}"), "refused"),
+        (KafkaSettings(secured.bootstrap, timeout_s=1.0), secured.bootstrap),
+        (KafkaSettings(f"{HOST}:{free_port()}", timeout_s=1.0), "refused"),
     ):
         with pytest.raises(RetryableError, match=why):
             knock(settings)
