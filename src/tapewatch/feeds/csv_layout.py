@@ -178,7 +178,7 @@ def _dates(
     if order is None:
         raise InputError(
             f"{file}: {example!r} could begin with the day or with the month, and the head of the file does not tell; "
-            "say which: --dates dmy or --dates mdy"
+            "say which: --dates dmy or --dates mdy, in the settings feed.dates"
         )
     return order
 
