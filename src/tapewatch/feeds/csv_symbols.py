@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from tapewatch.model.instruments import upper_symbol
+from tapewatch.model.instruments import SHORTEST_BASE, upper_symbol
 
 Shape = Literal["klines", "trades", "bars"]
 """Binance klines, single trades, or any other bars."""
@@ -47,8 +47,12 @@ def canonical_symbol(text: str) -> str:
 
 
 def split_pair(symbol: str, quotes: tuple[str, ...]) -> str:
-    """Put the slash before the first of `quotes` that the symbol ends with; unchanged where it ends with none."""
+    """Put the slash before the first of `quotes` that the symbol ends with; unchanged where it ends with none.
+
+    >>> split_pair("ETHTUSD", ("TUSD", "USD")), split_pair("XBTUSD", ("TUSD", "USD")), split_pair("DOTUSD", ("TUSD",))
+    ('ETH/TUSD', 'XBT/USD', 'DOTUSD')
+    """
     if "/" in symbol:
         return symbol
-    quote = next((q for q in quotes if symbol.endswith(q) and len(symbol) > len(q) + 1), None)
+    quote = next((q for q in quotes if symbol.endswith(q) and len(symbol) - len(q) >= SHORTEST_BASE.get(q, 2)), None)
     return symbol if quote is None else f"{symbol.removesuffix(quote)}/{quote}"

@@ -2,6 +2,10 @@
 
 import msgspec
 
+SHORTEST_BASE = {"TUSD": 3}
+"""Letters that have to stand before a quote currency in a pair without a slash: XBTUSD and DOTUSD are in USD, and coins
+of two letters against TUSD are rare."""
+
 
 class Instrument(msgspec.Struct, frozen=True, order=True):
     """One symbol on one venue: `XNAS` (ISO 10383) for stocks, CCXT names (`binance`) for crypto venues."""

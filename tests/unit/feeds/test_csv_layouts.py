@@ -313,3 +313,9 @@ def test_the_three_rows_of_a_yfinance_header_name_columns_and_symbol(tmp_path: P
     assert read.of(Kind.BAR).high.tolist() == [3.0]
     with pytest.raises(InputError, match="no column for time"):
         read_files(tmp_path, {"two.csv": text.format("AAPL") + row})
+
+
+@pytest.mark.parametrize(("written", "read"), [("XBTUSD", "XBTUSD"), ("DOTUSD", "DOTUSD"), ("ETHTUSD", "ETH/TUSD")])
+def test_coins_that_end_in_t_are_not_taken_for_pairs_with_tusd(tmp_path: Path, written: str, read: str) -> None:
+    text = f"timestamp,venue,symbol,open,high,low,close,volume\n2025-02-01T00:00:00Z,bitmex,{written},1,1,1,1,1\n"
+    assert read_files(tmp_path, {"m.csv": text}).names() == [f"bitmex:{read}"]

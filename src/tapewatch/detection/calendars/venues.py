@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal
 
 from tapewatch.detection.calendars import stored
+from tapewatch.model.instruments import SHORTEST_BASE
 
 VenueKind = Literal["stock", "crypto"]
 
@@ -115,15 +116,17 @@ def venue_info(venue: str) -> VenueInfo:
 def quote_currency(venue: str, symbol: str) -> str:
     """The currency that prices of `symbol` are in; empty where it cannot be told.
 
-    >>> quote_currency("binance", "BTC/USDT:USDT"), quote_currency("XNAS", "TSLA")
-    ('USDT', 'USD')
+    >>> quote_currency("binance", "BTC/USDT:USDT"), quote_currency("XNAS", "TSLA"), quote_currency("bitmex", "XBTUSD")
+    ('USDT', 'USD', 'USD')
     """
     if "/" in symbol:
         return symbol.rpartition("/")[2].partition(":")[0]
     info = venue_info(venue)
     if info.kind == "stock":
         return info.currency
-    return next((q for q in _QUOTES.split() if symbol.endswith(q) and symbol != q), "")
+    return next(
+        (q for q in _QUOTES.split() if symbol.endswith(q) and len(symbol) - len(q) >= SHORTEST_BASE.get(q, 1)), ""
+    )
 
 
 def known_calendars() -> tuple[str, ...]:

@@ -164,6 +164,8 @@ def test_five_years_take_milliseconds() -> None:
         ("binance", "BTC/USDT:USDT", "USDT"),
         ("binance", "ETHBTC", "BTC"),
         ("binance", "BTCFDUSD", "FDUSD"),
+        ("binance", "ETHTUSD", "TUSD"),
+        ("bitmex", "XBTUSD", "USD"),
         ("binance", "USDT", ""),
         ("binance", "WHAT", ""),
         ("XNAS", "TSLA", "USD"),
