@@ -105,7 +105,7 @@ class ShardRunner:
             if (driver.phase is Phase.LOST) != fenced:
                 fenced = driver.phase is Phase.LOST
                 if fenced:
-                    _log.warning("shard %s: fenced, another one has claimed it", self.name)
+                    _log.warning("shard %s: another one has claimed its state, or the state was lost", self.name)
             self._tell_of_standstill()
             if self.relay.behind(driver.next):
                 self._on_found()

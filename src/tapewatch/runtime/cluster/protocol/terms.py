@@ -66,7 +66,7 @@ class Phase(Enum):
     RULES = "rules"  # bring the state to the rules of this process
     REBUILD = "rebuild"  # give up a state whose layout is unknown
     RUN = "run"
-    LOST = "lost"  # another one has claimed it
+    LOST = "lost"  # another one has claimed it, or its state was lost
 
 
 @dataclass(frozen=True, slots=True)
