@@ -143,6 +143,7 @@ def enabled_ns(rule: Rule) -> tuple[int, int]:
 
 def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
     rule = compiled.rule
+    from_ns, until_ns = enabled_ns(rule)
     mask = 0
     for phase in phases_of(rule, compiled.detector):
         mask |= 1 << Phase[phase.upper()]
@@ -154,8 +155,8 @@ def _common(compiled: CompiledRule, index: int) -> dict[str, float | int]:
         "keep_ns": duration_ns(rule.keep_firing_for),
         "cooldown_ns": duration_ns(rule.cooldown),
         "phases": mask,
-        "from_ns": enabled_ns(rule)[0],
-        "until_ns": enabled_ns(rule)[1],
+        "from_ns": from_ns,
+        "until_ns": until_ns,
         "directed": int(compiled.detector.has_direction),
         "rule": index,
         "details": len(compiled.detector.details),

@@ -1,6 +1,5 @@
 """What the report of a backtest says, as plain data for its layout."""
 
-import json
 from collections.abc import Sequence
 from math import isfinite
 from zoneinfo import ZoneInfo
@@ -27,7 +26,7 @@ MARK = "backtest"
 def backtest_pdf(result: BacktestResult, figures: Sequence[Figure]) -> bytes:
     """The report as a PDF. The same result gives the same bytes."""
     generated_ns = parse_rfc3339(result.generated)
-    return compile_pdf(json.dumps(backtest_document(result, figures), ensure_ascii=False), generated_ns, "backtest.typ")
+    return compile_pdf(backtest_document(result, figures), generated_ns, "backtest.typ")
 
 
 def backtest_document(result: BacktestResult, figures: Sequence[Figure]) -> Json:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tapewatch.model.errors import GiveUpError, InputError
+from tapewatch.model.errors import GiveUpError
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.runtime.embedded import DATABASE
+from tapewatch.runtime.embedded import DATABASE, database_in
 from tapewatch.stores.sqlite import Database, SqliteDeadLetterStore
 
 if TYPE_CHECKING:  # the client is an extra that the embedded mode does without
@@ -104,9 +104,7 @@ class KeptLetters:
     can_replay = False
 
     def __init__(self, data_dir: Path) -> None:
-        if not (data_dir / DATABASE).exists():
-            raise InputError(f"{data_dir} holds no tapewatch data; --data-dir names the folder, --kafka the cluster")
-        self._path = data_dir / DATABASE
+        self._path = database_in(data_dir, "; --data-dir names the folder, --kafka the cluster")
 
     def after(self, number: int) -> Iterator[Letter]:
         """As the port says."""

@@ -44,6 +44,14 @@ DEAD_KEPT = 1_000
 """Dead letters that a run without a data directory keeps: a file may have more bad rows than memory has room."""
 
 
+def database_in(data_dir: Path, hint: str = "; --data-dir names the folder") -> Path:
+    """The database that a data directory holds; InputError where it holds none, with the hint at its end."""
+    path = data_dir / DATABASE
+    if not path.exists():
+        raise InputError(f"{data_dir} holds no tapewatch data{hint}")
+    return path
+
+
 def load_calibration(path: Path | None, instruments: Path | None = None) -> Calibration:
     """The calibration of a file, or the one that comes with tapewatch, with the facts of an instruments file."""
     found = _calibration(path)

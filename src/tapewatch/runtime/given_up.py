@@ -1,7 +1,7 @@
 """Notices that were given up, for those who look at them and have them sent after all."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import msgspec
 from tapewatch.model.errors import InputError
 from tapewatch.model.ledger import LedgerRow
 from tapewatch.runtime.config.settings import Settings
-from tapewatch.runtime.embedded import DATABASE
+from tapewatch.runtime.embedded import DATABASE, database_in
 from tapewatch.stores.port import GivenUpNotices, NoticeLedger
 from tapewatch.stores.sqlite import Database, SqliteNoticeLedger
 
@@ -25,13 +25,10 @@ class Ledger(NoticeLedger, GivenUpNotices, Protocol):
 def open_ledger(settings: Settings, *, cluster: bool | None) -> Iterator[Ledger]:
     """The ledger of the cluster, or of the data directory, which another process may be writing to; where `cluster` is
     None, of the directory if that holds data. InputError where there is none."""
-    path = settings.data_dir / DATABASE
     if cluster is None:
-        cluster = not path.exists()
+        cluster = not (settings.data_dir / DATABASE).exists()
     if not cluster:
-        if not path.exists():
-            raise InputError(f"{settings.data_dir} holds no tapewatch data; --data-dir names the folder")
-        database = Database(path)
+        database = Database(database_in(settings.data_dir))
         try:
             yield SqliteNoticeLedger(database, time.time_ns)
         finally:
@@ -50,9 +47,10 @@ def open_ledger(settings: Settings, *, cluster: bool | None) -> Iterator[Ledger]
         client.close()
 
 
-def given_up(ledger: GivenUpNotices, wanted: Callable[[LedgerRow], bool]) -> list[LedgerRow]:
-    """Those of the newest `MOST` that are wanted, oldest first."""
-    return [row for row in ledger.given_up(MOST) if wanted(row)]
+def given_up(ledger: GivenUpNotices, channel: str | None, alert: str | None) -> list[LedgerRow]:
+    """Those of the newest `MOST` of this channel and alert (None: any), oldest first."""
+    found = ledger.given_up(MOST)
+    return [row for row in found if channel in (None, row.channel) and alert in (None, row.alert_id)]
 
 
 def owe_again(ledger: NoticeLedger, rows: Sequence[LedgerRow]) -> None:

@@ -1,11 +1,12 @@
 """The rules and types of alerts that the API's filters know before there is any such alert."""
 
+from typing import get_args
+
 from tapewatch.detection.registry import detectors
+from tapewatch.model.signals import Direction
 from tapewatch.runtime.config.rules import load_rules
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.web.api.deps import KnownNames
-
-_DIRECTIONS = ("rise", "drop", "none")
 
 
 def known_names(settings: RulesSettings) -> KnownNames:
@@ -13,4 +14,4 @@ def known_names(settings: RulesSettings) -> KnownNames:
     alerts. InputError where the rules cannot be read."""
     rules = frozenset(rule.name for rule in load_rules(settings).declared)
     types = frozenset(d.alert_type for d in detectors().values() if d.alert_type is not None)
-    return KnownNames(rules, types.union(_DIRECTIONS))
+    return KnownNames(rules, types.union(get_args(Direction)))

@@ -11,18 +11,16 @@ from tapewatch.alerts.labels import Label
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.tuning.tune import Tuned
 from tapewatch.model.alerts import Alert, Disposition
-from tapewatch.model.errors import InputError
 from tapewatch.reports.port import ReportRequest
 from tapewatch.runtime.config.rules_text import rules_toml
-from tapewatch.runtime.embedded import DATABASE, open_for_reading
+from tapewatch.runtime.embedded import database_in, open_for_reading
 
 USEFUL: frozenset[Disposition] = frozenset({"manipulation_suspected", "news", "market_move"})
 
 
 def dispositions(data_dir: Path) -> tuple[list[Label], list[Label]]:
     """(alerts that people closed as worth telling, alerts that they closed as data error or expected), as labels."""
-    if not (data_dir / DATABASE).exists():
-        raise InputError(f"{data_dir} holds no tapewatch data, and so no dispositions")
+    database_in(data_dir, ", and so no dispositions")
     useful: list[Label] = []
     noise: list[Label] = []
     with open_for_reading(data_dir, time.time_ns) as source:

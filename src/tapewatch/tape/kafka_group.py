@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -31,10 +31,7 @@ class Taken(msgspec.Struct, frozen=True):
     @property
     def headers(self) -> Headers:
         """Its headers, empty where there are none."""
-        given: Any = (
-            self.message.headers() or ()
-        )  # typed as if it could be a dictionary, which only a producer is given
-        return cast(Headers, given)
+        return cast(Headers, self.message.headers() or ())  # typed as if it could be a dictionary
 
 
 @dataclass(slots=True)

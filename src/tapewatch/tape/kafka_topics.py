@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -86,6 +86,13 @@ def our_topics(
     )
 
 
+def named_by(wanted: Sequence[str]) -> Callable[[str], bool]:
+    """Whether one of these names and patterns stands for a topic."""
+    names = {name for name in wanted if not name.startswith(PATTERN)}
+    patterns = [re.compile(name) for name in wanted if name.startswith(PATTERN)]
+    return lambda topic: topic in names or any(pattern.match(topic) for pattern in patterns)
+
+
 class KafkaTopics:
     """Makes and looks up topics. Raises RetryableError where no broker answers."""
 
@@ -146,11 +153,10 @@ class KafkaTopics:
     def matching(self, wanted: Sequence[str]) -> dict[str, TopicInfo]:
         """The topics that exist of these names and patterns."""
         names = {name for name in wanted if not name.startswith(PATTERN)}
-        patterns = [re.compile(name) for name in wanted if name.startswith(PATTERN)]
-        if patterns:
+        if any(name.startswith(PATTERN) for name in wanted):
             with reported(f"Kafka at {self._settings.bootstrap}"):
                 there = self._admin.list_topics(timeout=self._settings.timeout_s).topics
-            names |= {name for name in there if any(pattern.match(name) for pattern in patterns)}
+            names |= set(filter(named_by(wanted), there))
         return self.find(sorted(names))
 
     def _wait(self, answer: Future[T]) -> T:

@@ -9,7 +9,7 @@ import typst
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.times import SECOND_NS
 from tapewatch.reports.content import CoverageSource, MarketSource, summarise, zone_of
-from tapewatch.reports.document import document
+from tapewatch.reports.document import Json, document
 from tapewatch.reports.fonts import fonts, printable
 from tapewatch.reports.incidents import figure
 from tapewatch.reports.port import ReportRequest, ReportSource
@@ -41,19 +41,19 @@ class PdfFormat:
         coverage = source.coverage(request) if isinstance(source, CoverageSource) else None
         groups = source.groups(request) if isinstance(source, MarketSource) else []
         content = document(request, summary, figures, coverage, groups, zone=zone, generated_ns=generated_ns)
-        yield compile_pdf(json.dumps(content, ensure_ascii=False), generated_ns)
+        yield compile_pdf(content, generated_ns)
 
 
-def compile_pdf(report: str, generated_ns: int, body: str = "pdf.typ") -> bytes:
-    """Lay out the JSON of a document with the style of all reports and one body. The strings in it reach typst as data
-    and are never read as markup. Characters that are to be printed as such must stand in it unescaped."""
+def compile_pdf(content: Json, generated_ns: int, body: str = "pdf.typ") -> bytes:
+    """Lay out a document with the style of all reports and one body. The strings in it reach typst as data and are
+    never read as markup."""
     template = b"".join(files(__package__).joinpath(name).read_bytes() for name in ("style.typ", body))
     try:
         return typst.compile(
             template,
             format="pdf",
             font_paths=fonts(),
-            sys_inputs={"report": printable(report)},
+            sys_inputs={"report": printable(json.dumps(content, ensure_ascii=False))},
             timestamp=generated_ns // SECOND_NS,
         )
     except typst.TypstError as error:

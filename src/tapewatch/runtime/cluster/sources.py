@@ -1,7 +1,6 @@
 """Which shards there are: every partition of every topic of the tape."""
 
 import logging
-import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
@@ -11,7 +10,7 @@ from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.status.kafka import KafkaLook
-from tapewatch.tape.kafka_topics import PATTERN, KafkaTopics
+from tapewatch.tape.kafka_topics import KafkaTopics, named_by
 
 _log = logging.getLogger(__name__)
 LOOK_S = 10.0
@@ -25,8 +24,8 @@ def shards_of(topics: KafkaTopics, wanted: Sequence[str]) -> list[str]:
 
 def unread(wanted: Sequence[str], there: Collection[str]) -> list[str]:
     """Those of the topics that none of these names and patterns stands for."""
-    patterns = [re.compile(name) for name in wanted if name.startswith(PATTERN)]
-    return sorted(t for t in there if t not in wanted and not any(pattern.match(t) for pattern in patterns))
+    read = named_by(wanted)
+    return sorted(topic for topic in there if not read(topic))
 
 
 def tell_of_unread(settings: Settings) -> None:

@@ -85,7 +85,7 @@ class _Asked:
 
 def _tape(settings: Settings) -> Tape:
     kafka = replace(kafka_settings(settings.kafka, "tapewatch-status"), timeout_s=_ANSWER_S)
-    knock(kafka, _ANSWER_S)
+    knock(kafka)
     look = KafkaLook(kafka)
     bridges, owners = look.group(settings.bridge.group)
     owned = {topic for topic, _ in owners}  # a bridge may read others than our settings name

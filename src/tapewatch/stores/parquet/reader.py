@@ -1,7 +1,8 @@
 """Reading the history: bars of a symbol, and all ticks in event-time order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from tapewatch.model.times import SECOND_NS
 from tapewatch.stores.parquet.columns import SCHEMA, from_frame
 from tapewatch.stores.parquet.manifest import FileEntry, Manifest, load
 
+T = TypeVar("T")
 _BATCH_ROWS = 100_000
 _WINDOW_ROWS = 500_000
 _TRIES = 5
@@ -30,30 +32,13 @@ class ParquetTickReader:
     def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
         """As the port says."""
         instrument, span = (venue, symbol), (from_ns, to_ns)
-        for _ in range(_TRIES):
-            files = self._manifest().files
-            try:
-                return read_bars(self._root, files, [], instrument=instrument, span=span, interval_ns=interval_ns)
-            except FileNotFoundError:
-                continue  # files were joined or removed since the manifest was read: read the new one
-        raise RetryableError(f"the files of {self._root} change faster than they can be read")
+        return self._read(
+            lambda files: read_bars(self._root, files, [], instrument=instrument, span=span, interval_ns=interval_ns)
+        )
 
     def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
         """As the port of bars says; reads two columns of the files of that time."""
-        for _ in range(_TRIES):
-            paths: dict[str, list[str]] = {}
-            for entry in self._manifest().files:
-                if _overlaps(entry, from_ns, to_ns):
-                    paths.setdefault(entry.venue, []).append(str(self._root / entry.path))
-            try:
-                return [
-                    Instrument(venue, symbol)
-                    for venue, files in paths.items()
-                    for symbol in _lazy(files).filter(_between(from_ns, to_ns)).select(_NAMES).collect()["symbol"]
-                ]
-            except FileNotFoundError:
-                continue
-        raise RetryableError(f"the files of {self._root} change faster than they can be read")
+        return self._read(lambda files: _instruments(self._root, files, from_ns, to_ns))
 
     def scan(self, from_ns: int, to_ns: int) -> Iterator[TickBatch]:
         """As the port says; RetryableError where retention or compaction removes files that it has not yet read."""
@@ -77,8 +62,28 @@ class ParquetTickReader:
         """Event time of the first tick; 0 where there is none."""
         return min((entry.min_ts_ns for entry in self._manifest().files), default=0)
 
+    def _read(self, read: Callable[[Sequence[FileEntry]], T]) -> T:
+        for _ in range(_TRIES):
+            try:
+                return read(self._manifest().files)
+            except FileNotFoundError:
+                continue  # files were joined or removed since the manifest was read: read the new one
+        raise RetryableError(f"the files of {self._root} change faster than they can be read")
+
     def _manifest(self) -> Manifest:
         return load(self._root) or Manifest()
+
+
+def _instruments(root: Path, files: Sequence[FileEntry], from_ns: int, to_ns: int) -> list[Instrument]:
+    paths: dict[str, list[str]] = {}
+    for entry in files:
+        if _overlaps(entry, from_ns, to_ns):
+            paths.setdefault(entry.venue, []).append(str(root / entry.path))
+    return [
+        Instrument(venue, symbol)
+        for venue, inside in paths.items()
+        for symbol in _lazy(inside).filter(_between(from_ns, to_ns)).select(_NAMES).collect()["symbol"]
+    ]
 
 
 def read_bars(

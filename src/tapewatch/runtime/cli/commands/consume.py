@@ -52,7 +52,7 @@ def consume(
     }
     settings = state_of(ctx).load([Flag(f"--{name}", key, value) for name, (key, value) in flags.items()]).settings
     configure_logging(settings.logging, secrets=secrets_in(settings))
-    others = state_of(ctx).load().settings.kafka.topics
+    others = state_of(ctx).load().settings.kafka.topics if topic else settings.kafka.topics
     if set(others) != set(settings.kafka.topics):
         logging.getLogger(__name__).warning(
             "--topic is for this process alone: merger and archiver take %s from kafka.topics", ", ".join(others)

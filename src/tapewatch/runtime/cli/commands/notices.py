@@ -9,7 +9,6 @@ import typer
 from tapewatch.runtime.cli.common import command_app, state_of
 
 if TYPE_CHECKING:
-    from tapewatch.model.ledger import LedgerRow
     from tapewatch.runtime.given_up import Ledger
 
 app = command_app()
@@ -37,8 +36,10 @@ def list_notices(
       tapewatch notices list
       tapewatch notices list --channel slack --cluster
     """
+    from tapewatch.runtime.given_up import given_up
+
     with _open(ctx, cluster, data_dir) as ledger:
-        found = _wanted(ledger, channel, alert)
+        found = given_up(ledger, channel, alert)
     for row in found:
         to = "" if row.recipient == row.channel else f" to {row.recipient}"
         typer.echo(f"{row.alert_id} {row.revision}  {row.channel}{to}: {row.last_error}")
@@ -60,10 +61,10 @@ def retry(
     Examples:
       tapewatch notices retry --channel slack
     """
-    from tapewatch.runtime.given_up import owe_again
+    from tapewatch.runtime.given_up import given_up, owe_again
 
     with _open(ctx, cluster, data_dir) as ledger:
-        found = _wanted(ledger, channel, alert)
+        found = given_up(ledger, channel, alert)
         owe_again(ledger, found)
     typer.echo(f"{len(found)} notices are owed again", err=True)
 
@@ -74,9 +75,3 @@ def _open(ctx: typer.Context, cluster: bool, data_dir: Path | None) -> "Abstract
 
     settings = state_of(ctx).load([Flag("--data-dir", "data_dir", data_dir)]).settings
     return open_ledger(settings, cluster=cluster or (None if data_dir is None else False))
-
-
-def _wanted(ledger: "Ledger", channel: str | None, alert: str | None) -> "list[LedgerRow]":
-    from tapewatch.runtime.given_up import given_up
-
-    return given_up(ledger, lambda row: channel in (None, row.channel) and alert in (None, row.alert_id))

@@ -33,18 +33,16 @@ def report(
       tapewatch report april.pdf --from 2025-04-07 --to 2025-04-12
       tapewatch report all.csv --data-dir tapewatch-demo
     """
-    from tapewatch.model.errors import InputError
     from tapewatch.model.instruments import upper_symbol
     from tapewatch.model.times import parse_moment
     from tapewatch.reports.port import ReportRequest
     from tapewatch.reports.tasks import check_request
     from tapewatch.runtime.config.layers import Flag
-    from tapewatch.runtime.embedded import DATABASE, open_for_reading
+    from tapewatch.runtime.embedded import database_in, open_for_reading
     from tapewatch.runtime.reporting import format_of, write_report
 
     settings = state_of(ctx).load([Flag("--data-dir", "data_dir", data_dir)]).settings
-    if not (settings.data_dir / DATABASE).exists():
-        raise InputError(f"{settings.data_dir} holds no tapewatch data; --data-dir names the folder")
+    database_in(settings.data_dir)
     request = ReportRequest(
         format=format_of(out).name,
         from_ns=parse_moment(begin) if begin else None,
