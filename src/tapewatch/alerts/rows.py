@@ -24,7 +24,9 @@ EPISODE = np.dtype(
         ("source", "i8"),
         ("calibrated", "i8"),
         ("detail", "f8", (DETAILS,)),
-        ("signals", "i8"),
+        ("signals", "i8"),  # how many, published or not
+        ("said_ns", "i8"),  # acting time of the last one that was published, and its value
+        ("said", "f8"),
         ("confirmed", "i8"),  # 1: well over the normal volume stood behind the first signal
         ("quiet", "i8"),  # ticks since the last signal above half the threshold
         ("last_above_ns", "i8"),

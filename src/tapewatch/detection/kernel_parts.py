@@ -90,6 +90,7 @@ PEEK_RULE = """
             direction = out.at[m].direction
             if level == FIRE and (head.open_mask >> ({bit} if direction > 0 else {bit} + 1)) & 1 == 0:
                 row.r{i}.provisional = direction
+                cold.episodes[{bit} if direction > 0 else {bit} + 1].said_ns = 0  # so that what settles it is written
                 m = say(out, m, PROVISIONAL, common, head, tick, where, seen_ns)
 """
 

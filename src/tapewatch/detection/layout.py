@@ -14,7 +14,7 @@ from tapewatch.alerts.rows import COMMON, EPISODE, INCIDENTS
 if TYPE_CHECKING:
     from tapewatch.detection.detectors.base import Detector
 
-LAYOUT = 3
+LAYOUT = 4
 PHASES = 5
 RECENT = 16
 RECENT_GRID_NS = 20_000_000_000

@@ -19,11 +19,14 @@ from tapewatch.alerts.codes import (
     WORSENED,
 )
 from tapewatch.alerts.compiled import Row, compiled, compiled_apart
-from tapewatch.alerts.episodes import absorb, calm, close, end_reason, follow, is_retracted, start
+from tapewatch.alerts.episodes import WORSE, absorb, calm, close, end_reason, follow, is_retracted, start
 from tapewatch.alerts.rows import DETAILS, LAST_TICKS
 from tapewatch.detection.layout import RECENT
 from tapewatch.detection.quarantine import CONFIRMS
 from tapewatch.model.times import MINUTE_NS
+
+REPEAT_NS = MINUTE_NS
+"""A rule that still holds publishes a signal this often in event time; sooner only one `WORSE` times as strong."""
 
 
 @compiled
@@ -113,9 +116,19 @@ def tell(ep: Row) -> None:
     ep.told = ep.extreme
 
 
+@compiled
+def repeats_too_soon(ep: Row, value: float, act_ns: int) -> bool:
+    """Was a signal like this one published less than `REPEAT_NS` ago?"""
+    soon: bool = act_ns - ep.said_ns < REPEAT_NS and abs(value) < WORSE * abs(ep.said)
+    return soon
+
+
 @compiled_apart
 def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
-    """A signal in out.at[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own."""
+    """A signal in out.at[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own.
+
+    One that changes nothing is counted, and written only where `repeats_too_soon` lets it.
+    """
     event = out.at[m]
     event.score = min(event.score, common.ceiling)
     bit = 2 * rule + (1 if event.direction < 0 else 0)
@@ -147,6 +160,10 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
             ep.told = ep.extreme
     ep.quiet = 0
     ep.last_above_ns = tick.act_ns
+    if kind == SIGNAL and repeats_too_soon(ep, event.value, tick.act_ns):
+        return m
+    ep.said_ns = tick.act_ns
+    ep.said = event.value
     stamp(event, kind, 1, rule, head, tick, where, NO_REASON)
     snapshot(event.episode, ep)
     return m + 1

@@ -12,7 +12,8 @@ Outcome = Literal["confirmed", "withdrawn"]
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """What topic `alerts` and index `signals-*` carry.
+    """What topic `alerts` and index `signals-*` carry. One that changes no alert is written once a minute, not at every
+    tick on which the rule still holds.
 
     A `provisional` one is of a bar that is not over, or that is held back until the next ones tell. When that bar is
     judged, exactly one other signal names it in `settles`: the final one that confirms it, or one that withdraws it,
