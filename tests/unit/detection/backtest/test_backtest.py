@@ -121,7 +121,7 @@ def test_the_result_says_that_it_is_a_backtest_and_reads_back(result: BacktestRe
 
 
 @compiled_only
-def test_a_span_cuts_the_history_and_standard_input_is_refused(folder: Path) -> None:
+def test_a_span_cuts_the_history_and_a_folder_without_one_is_refused(folder: Path, tmp_path: Path) -> None:
     span = span_of("2025-03-04", "2025-03-05T00:00:00Z")
     history = open_history(FeedSettings(), [str(folder / "data")], {}, span)
     found = run_backtest(history, [side()], load_labels(folder / "labels.csv"), 0).result
@@ -130,7 +130,7 @@ def test_a_span_cuts_the_history_and_standard_input_is_refused(folder: Path) -> 
     assert found.first is not None and found.first.startswith("2025-03-04")
     assert found.last is not None and found.last.startswith("2025-03-04")
     with pytest.raises(InputError, match="no tick history"):
-        open_history(FeedSettings(), [str(folder.parent)], {}, EVER_NS)
+        open_history(FeedSettings(), [str(tmp_path)], {}, EVER_NS)
     with pytest.raises(InputError, match="not both"):
         open_history(FeedSettings(), [str(folder / "data"), str(folder / "market.csv")], {}, EVER_NS)
 
