@@ -121,7 +121,7 @@ def latency(stack: Stack) -> Result:
     plans: list[tuple[str, Contender, Pace]] = [
         (c.name, c, slow) for c in (echo(), handwritten(), kafka_streams(EOS), inline, celery)
     ]
-    fast = Pace(20_000, stack.seconds, 400, linger_ms=1.0)
+    fast = Pace(20_000, stack.seconds, 400, linger_ms=5.0)  # librdkafka's default, and a feed's
     plans += [(f"{c.name} at 20,000/s", c, fast) for c in (echo(), inline)]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name, _, _ in plans}
     for _ in range(stack.rounds):

@@ -46,7 +46,7 @@ class ShardDriver:
         self._heard: Told | None = None
         self._suspicion = Suspicion(noted=True)
         self._finishing = False
-        self._commit_at = self._snapshot_at = self._poll_at = self._lost_until = 0.0
+        self._look_at = self._commit_at = self._snapshot_at = self._poll_at = self._lost_until = 0.0
 
     @property
     def head(self) -> ShardHead | None:
@@ -104,7 +104,7 @@ class ShardDriver:
         except RetryableError as error:
             self.trouble = str(error)
             self.counts["retried"] += 1
-            self._commit_at = 0.0  # look at the server of the state first: it may have lost something
+            self._look_at = 0.0  # at the server of the state first: it may have lost something
             return Wait(now_s + self._timing.retry_s)
         except CommitRefusedError as refusal:
             self._refused(refusal.reason, now_s)
@@ -125,7 +125,7 @@ class ShardDriver:
             self._heard = None
         self.phase = self._claiming.step(self.phase)
         if self.phase is Phase.RUN:
-            self._commit_at = self._snapshot_at = 0.0
+            self._look_at = self._commit_at = self._snapshot_at = 0.0
         return Wait(now_s + 0.02 if self._claiming.must_drain(self.phase) else now_s)
 
     # --- running
@@ -141,7 +141,7 @@ class ShardDriver:
             self._uncertain = False
             return Wait(now_s)
         if self._finishing:
-            return Wait(now_s + self._timing.commit_s)
+            return Wait(now_s + self._timing.look_s)
         raw = self._next_batch()
         if raw is None:
             return Wait(now_s)
@@ -157,10 +157,12 @@ class ShardDriver:
             self._look(now_s)
             if self.phase is not Phase.RUN:
                 return
-        if now_s >= self._commit_at and not self._finishing:
+        if now_s >= self._look_at and not self._finishing:
             if self._ports.server_id() != self._held.server:
                 self.phase = Phase.CLAIM
                 return
+            self._look_at = now_s + self._timing.look_s
+        if now_s >= self._commit_at and not self._finishing:
             self._held.commit_offset()
             self._commit_at = now_s + self._timing.commit_s
         if now_s >= self._snapshot_at:
@@ -169,7 +171,7 @@ class ShardDriver:
             self._snapshot_at = now_s + self._timing.snapshot_s
 
     def _due(self) -> float:
-        return min(self._commit_at, self._snapshot_at)
+        return min(self._look_at, self._commit_at, self._snapshot_at)
 
     def _next_batch(self) -> RawBatch | None:
         """What comes next, maybe empty; None where the log's beginning was jumped to."""
@@ -300,7 +302,7 @@ class ShardDriver:
             self.phase = Phase.CLAIM
             return Wait(now_s)
         if now_s < self._lost_until:
-            return Wait(min(self._lost_until, now_s + self._timing.commit_s))
+            return Wait(min(self._lost_until, now_s + self._timing.look_s))
         self._lost_until = now_s + self._timing.lost_s
         self._held.write_mark(self._ports.offsets.committed())  # refused where we are no member
         self.phase = Phase.CLAIM

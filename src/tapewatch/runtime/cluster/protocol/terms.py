@@ -24,7 +24,8 @@ class Timing:
     poll_s: float = 0.25  # between two looks at `next` while a batch is in flight
     redispatch_s: float = 3.0  # until a batch is dispatched again; doubled each time
     redispatch_most_s: float = 12.0
-    commit_s: float = 1.0  # between two commits of the offset, and looks whether the server of the state is the same
+    look_s: float = 1.0  # between two looks whether the server of the state is the same
+    commit_s: float = 5.0  # between two commits of the offset, for which the shard stands: only a lost state reads it
     snapshot_s: float = 60.0
     retry_s: float = 0.5  # after something did not answer
     lost_s: float = 5.0  # how long a shard that another one claimed is left alone, while the group says it is ours

@@ -40,6 +40,8 @@ _SETTINGS = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
 }
+# as Kafka's own scripts start it
+_COLLECTOR = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 _LOGGING = """\
 appender.out.type = Console
 appender.out.name = out
@@ -63,7 +65,7 @@ def start(folder: Path, port: int = 0, *, settings: Mapping[str, str] | None = N
     port = port or free_port()
     properties = _write_settings(folder, port, settings or {})
     base = [str(java), "-Xms256m", f"-Xmx{heap_mb}m", f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"]
-    base += ["-cp", f"{jars}/*"]
+    base += [*_COLLECTOR, "-cp", f"{jars}/*"]
     if not (folder / "log" / "meta.properties").exists():
         _format(base, folder, properties)
     launch = Launch("kafka", [*base, "kafka.Kafka", str(properties)], folder, lambda: _answers(port), timeout_s=60)
