@@ -4,6 +4,7 @@ The client keeps such reasons to itself and goes on trying: every call then says
 """
 
 import logging
+import re
 import time
 
 from confluent_kafka import KafkaError, KafkaException
@@ -17,6 +18,7 @@ WAIT_S = 3.0
 _ASK_S = 1.0
 _HEARD_S = 0.5  # the call may fail before the client has told why
 _UNTRUSTED = "certificate verify failed"
+_AFTER = re.compile(r" \(after \d+ms in state \w+\)")  # makes two of the same look different
 
 
 def knock(settings: KafkaSettings, wait_s: float | None = None) -> None:
@@ -55,8 +57,9 @@ def enter(settings: KafkaSettings) -> None:
 
 def refusal(heard: KafkaError, what: str) -> InputError | RetryableError:
     """The error for what a client heard in the background. Kafka's texts hold no secrets."""
+    said = _AFTER.sub("", heard.str())
     if heard.code() == KafkaError._AUTHENTICATION:
-        return InputError(f"{what}: the broker refused the credentials: {heard.str()}")
-    if _UNTRUSTED in heard.str():
-        return InputError(f"{what}: the broker's certificate is not trusted, see kafka.ca_file: {heard.str()}")
-    return RetryableError(f"{what}: {heard.str()}")
+        return InputError(f"{what}: the broker refused the credentials: {said}")
+    if _UNTRUSTED in said:
+        return InputError(f"{what}: the broker's certificate is not trusted, see kafka.ca_file: {said}")
+    return RetryableError(f"{what}: {said}")

@@ -1,7 +1,7 @@
 """A broker that asks for TLS and credentials: what gets in, and what is said to those that do not."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from confluent_kafka.admin import (
 
 from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.model.secret import Secret
+from tapewatch.runtime.cluster.group import GroupMember
 from tapewatch.runtime.cluster.servers import kafka
 from tapewatch.runtime.cluster.servers.ports import HOST, free_port
+from tapewatch.runtime.config.detect import BridgeSection
 from tapewatch.tape.kafka_entrance import knock
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_publisher import KafkaPublisher
@@ -30,8 +32,12 @@ PASSWORD = "k4fka-s3cret"
 LOGIN = "org.apache.kafka.common.security"
 
 
+Broker = tuple[KafkaSettings, AdminClient]
+
+
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSettings]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """How a desk gets in, and a client that needs no credentials."""
     folder = tmp_path_factory.mktemp("secured")
     store = folder / "keystore.pem"
     store.write_text((TLS / "localhost.key").read_text() + (TLS / "localhost.pem").read_text())
@@ -48,14 +54,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSettings]
             f'{LOGIN}.plain.PlainLoginModule required user_desk="{PASSWORD}";'
         ),
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{LOGIN}.scram.ScramLoginModule required;",
+        "listener.name.sasl_ssl.connections.max.reauth.ms": "3000",
     }
     with kafka.start(folder, plain, settings=settings) as server:
-        scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         admin = AdminClient({"bootstrap.servers": server.address})
-        asked: list[UserScramCredentialAlteration] = [UserScramCredentialUpsertion("desk", scram, PASSWORD.encode())]
-        for made in admin.alter_user_scram_credentials(asked).values():
-            made.result()
-        yield KafkaSettings(
+        give_password(admin, PASSWORD)
+        desk = KafkaSettings(
             f"{HOST}:{secure}",
             protocol="SASL_SSL",
             ca_file=str(TLS / "localhost.pem"),
@@ -63,6 +67,19 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSettings]
             username="desk",
             password=Secret(PASSWORD),
         )
+        yield desk, admin
+
+
+@pytest.fixture
+def secured(broker: Broker) -> KafkaSettings:
+    return broker[0]
+
+
+def give_password(admin: AdminClient, password: str) -> None:
+    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    asked: list[UserScramCredentialAlteration] = [UserScramCredentialUpsertion("desk", scram, password.encode())]
+    for made in admin.alter_user_scram_credentials(asked).values():
+        made.result()
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN"])
@@ -93,6 +110,32 @@ def test_wrong_credentials_are_refused_at_once_without_being_shown(secured: Kafk
         for _ in range(30):
             group.take(1, 1.0)
     group.close()
+
+
+def test_a_running_member_tells_that_its_credentials_are_no_longer_taken(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, admin = broker
+    KafkaTopics(settings).ensure([TopicSpec("ticks", 1)])
+    given: list[tuple[str, int]] = []
+    member = GroupMember(settings, BridgeSection(group="bridges"), ["ticks"], given.extend, lambda _at, _lost: None)
+
+    def poll(until: Callable[[], bool], seconds: float = 30) -> None:
+        give_up = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < give_up
+            member.poll()
+            time.sleep(0.05)
+
+    poll(lambda: bool(given))
+    assert member.trouble() is None
+    give_password(admin, "another")
+    poll(lambda: "the broker refused the credentials" in (member.trouble() or ""))
+    assert PASSWORD not in caplog.text
+    assert [record.levelname for record in caplog.records if "credentials" in record.message] == ["WARNING"]
+    give_password(admin, PASSWORD)
+    poll(lambda: member.trouble() is None)
+    member.close()
 
 
 def test_a_certificate_that_is_not_trusted_is_named(secured: KafkaSettings) -> None:

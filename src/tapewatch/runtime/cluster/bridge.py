@@ -120,8 +120,10 @@ class Bridge:
 
     def check_group(self) -> str | None:
         """Why no partitions can be ours, or None."""
-        joined = self._member is not None and self._member.joined.is_set()
-        return None if joined else "not yet a member of the consumer group"
+        member = self._member
+        if member is None or not member.joined.is_set():
+            return "not yet a member of the consumer group"
+        return member.trouble()
 
     # --- the group
 

@@ -2,18 +2,22 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from tapewatch.model.errors import CommitRefusedError, RetryableError
+from tapewatch.model.errors import CommitRefusedError, InputError, RetryableError, TapewatchError
 from tapewatch.runtime.config.detect import BridgeSection
+from tapewatch.tape.kafka_entrance import refusal
 from tapewatch.tape.kafka_errors import as_ours, reported
 from tapewatch.tape.kafka_settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
 Partitions = Sequence[tuple[str, int]]
 GATE_S = 1.0
+HEARD_S = 15.0
+"""What the client has heard of the brokers holds for so long: it tries again every second, and hears it again."""
 _NOT_A_MEMBER = {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID, KafkaError.FENCED_MEMBER_EPOCH}
 """Without ILLEGAL_GENERATION and STALE_MEMBER_EPOCH: a member gets them that has yet to hear how a rebalance ended.
 What it keeps is its own meanwhile, and must not stand still."""
@@ -36,11 +40,17 @@ class GroupMember:
         self._gate = threading.RLock()
         self.owned: set[tuple[str, int]] = set()
         self.joined = threading.Event()
+        self._heard: TapewatchError | None = None
+        self._heard_at = -HEARD_S
         with reported("joining the consumer group"):
-            self._consumer = Consumer(kafka.common() | _conf(bridge))
+            self._consumer = Consumer(kafka.common() | _conf(bridge) | {"error_cb": self._hear})
             self._consumer.subscribe(
                 list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
+
+    def trouble(self) -> str | None:
+        """Why the brokers do not let us in, if one has told so in the last seconds. One that is away is no refusal."""
+        return str(self._heard) if isinstance(self._heard, InputError) and self._is_fresh() else None
 
     def poll(self) -> None:
         """What keeps the membership alive, without waiting: to be called all the time, on one thread, with a pause
@@ -82,6 +92,19 @@ class GroupMember:
     def close(self) -> None:
         """Leave the group: what is ours is taken first."""
         self._consumer.close()
+
+    def _hear(self, error: KafkaError) -> None:
+        """What happens in the background: on the thread of `poll`, or of a commit."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # which says less than what it follows from
+            return
+        heard = refusal(error, "consumer group")
+        if not self._is_fresh() or (isinstance(heard, InputError) and not isinstance(self._heard, InputError)):
+            self._heard = heard  # else there is no end of it: one reason is enough, if a person can act on it
+            _log.warning("%s", heard)
+        self._heard_at = time.monotonic()
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() < self._heard_at + HEARD_S
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
