@@ -58,8 +58,9 @@ def report(found: dict[str, Any]) -> str:
         lines += ["The real data is not beside the checkout: its rows are left out.", ""]
     if found["pumps"]:
         lines += table.pump_tables(found["pumps"])
-    for rows, of in (("null", table.null_table), ("classes", table.class_table), ("traps", table.trap_table)):
-        lines += of(found[rows])
+    lines += table.null_table(found["null"])
+    lines += table.class_table(found["classes"]) + table.crossing_tables(found["classes"])
+    lines += table.trap_table(found["traps"])
     return "\n".join(lines)
 
 

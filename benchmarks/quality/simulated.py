@@ -1,17 +1,18 @@
 """Simulated markets: rates where nothing is planted, recall and precision by class, and traps."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from benchmarks.quality.baseline import THRESHOLDS, naive
+from benchmarks.quality.crossing import AT_ONCE_KINDS, Crossed, closes, crossing_ns, figures, judge, rate_figures
 from tapewatch.alerts.bootstrap import Interval, block_rate
 from tapewatch.alerts.intervals import clopper_pearson
 from tapewatch.alerts.labels import ANOMALY_KINDS, DATA_QUALITY_KINDS, LASTING_KINDS, TRAP_KINDS, Label
-from tapewatch.alerts.scorecard import ClassScore, FamilyScore, Matching, Rate, Scorecard, score
-from tapewatch.detection.backtest.run import Found, run
+from tapewatch.alerts.scorecard import ClassScore, Family, FamilyScore, Matching, Rate, Scorecard, score
+from tapewatch.detection.backtest.run import run
 from tapewatch.detection.calibration import Calibration
 from tapewatch.detection.instruments import Facts, Split
 from tapewatch.detection.rules import RuleSet
@@ -30,7 +31,7 @@ SIZES = (1.0, 1.5, 2.0)
 MATCHING = Matching(until_end=LASTING_KINDS)
 MARKETS = ("stock", "crypto")
 STOCK_ONLY = frozenset({"overnight_gap", "announced_split"})
-Detect = Callable[[list[TickBatch]], Found]
+Best = dict[str, float]  # threshold, recall, precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,29 @@ def _rate_interval(count: int, cells: int) -> Interval:
     return clopper_pearson(min(count, cells), cells)
 
 
-def planted(kind: str, anomaly: str, times: float, size: Size, detect: Detect) -> Scorecard:
-    """The scorecard of one class at one size, one a symbol and day."""
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """One class at one size, one a symbol and day: the tape, what is on it, and where each event crosses."""
+
+    config: SimulatorConfig
+    tape: list[TickBatch]
+    wanted: list[Label]
+    at_ns: list[int | None]
+
+    def judge(self, rules: RuleSet, calibration: Calibration) -> tuple[Scorecard, Crossed]:
+        """What a rule set finds, counted by onsets and ends, and by crossings."""
+        revisions = after_warm_up(self.config, run(self.tape, rules, calibration).revisions)
+        family = family_of(self.wanted[0].kind)
+        return score(self.wanted, revisions, MATCHING), judge(self.wanted, self.at_ns, revisions, family)
+
+
+def planted(kind: str, anomaly: str, times: float, size: Size) -> Planted:
+    """A market with one class planted at one size."""
     plan = Plan(kinds=(anomaly,), rate=1.0, times=(times, times))
     config = _config(kind, PLANT_SEED, size.symbols, size.days, plan)
-    return score(labels(config), after_warm_up(config, detect(simulate(config)).revisions), MATCHING)
+    tape, wanted = simulate(config), labels(config)
+    of = closes(tape) if anomaly not in AT_ONCE_KINDS else {}
+    return Planted(config, tape, wanted, [crossing_ns(label, of) for label in wanted])
 
 
 def after_warm_up(config: SimulatorConfig, revisions: list[Alert]) -> list[Alert]:
@@ -97,25 +116,27 @@ def after_warm_up(config: SimulatorConfig, revisions: list[Alert]) -> list[Alert
     return [a for a in revisions if a.incident_id not in early]
 
 
-def _figures(rate: Rate) -> dict[str, object]:
-    return {"found": rate.successes, "of": rate.trials, "value": rate.value, "interval": rate.interval}
-
-
 def class_row(kind: str, anomaly: str, size: Size, rules: RuleSet, calibration: Calibration) -> dict[str, object]:
-    """Recall at each size; precision and delay at 1.5; the naive rule at 1.5 with the threshold that suits it best."""
+    """Recall at each size; precision and delay at 1.5; the naive rule at 1.5 with the threshold that suits it best. By
+    crossings, all of that at each size."""
     row: dict[str, object] = {"market": kind, "class": anomaly}
     for times in SIZES:
-        card = planted(kind, anomaly, times, size, lambda tape: run(tape, rules, calibration))
+        market = planted(kind, anomaly, times, size)
+        card, crossed = market.judge(rules, calibration)
         found = _of(card, anomaly)
-        row[f"recall_{times:g}"] = _figures(found.recall)
+        row[f"recall_{times:g}"] = rate_figures(found.recall)
+        row[f"crossing_{times:g}"] = figures(crossed)
         if times == 1.5:
             family = _family(card, anomaly)
-            row["precision"] = _figures(family.precision)
+            row["precision"] = rate_figures(family.precision)
             row["retracted"] = sum(f.retracted for f in card.families)
             row["other_family_false"] = sum(len(f.false_incidents) for f in card.families if f is not family)
             row["median_delay_s"] = found.median_delay_s
-            row["at_onset"] = sum(delay <= MINUTE_NS / SECOND_NS for delay in found.delays_s)
-    row["naive"] = _naive(kind, anomaly, size, calibration)
+            at_onset = sum(delay <= MINUTE_NS / SECOND_NS for delay in found.delays_s)
+            row["at_onset"] = at_onset
+            row["at_onset_interval"] = Rate(at_onset, found.recall.trials).interval
+            row["negative_delays"] = sum(delay < 0.0 for delay in found.delays_s)
+            row["naive"], row["naive_crossing"] = _naive(anomaly, market, calibration)
     return row
 
 
@@ -123,27 +144,35 @@ def _of(card: Scorecard, kind: str) -> ClassScore:
     return next(c for c in card.classes if c.kind == kind)
 
 
+def family_of(anomaly: str) -> Family:
+    """Where its incidents are counted."""
+    return "data_quality" if anomaly in DATA_QUALITY_KINDS else "price"
+
+
 def _family(card: Scorecard, anomaly: str) -> FamilyScore:
-    wanted = "data_quality" if anomaly in DATA_QUALITY_KINDS else "price"
-    return next(f for f in card.families if f.family == wanted)
+    return next(f for f in card.families if f.family == family_of(anomaly))
 
 
-def _naive(kind: str, anomaly: str, size: Size, calibration: Calibration) -> dict[str, object]:
-    """The best F1 over its thresholds; its alerts are price alerts, so that of data-quality classes it finds none."""
-    plan = Plan(kinds=(anomaly,), rate=1.0, times=(1.5, 1.5))
-    config = _config(kind, PLANT_SEED, size.symbols, size.days, plan)
-    tape, wanted = simulate(config), labels(config)
-    best: dict[str, object] = {}
-    best_f1 = -1.0
+def _naive(anomaly: str, market: Planted, calibration: Calibration) -> tuple[Best, Best]:
+    """The best F1 over its thresholds, by onsets and ends and by crossings; its alerts are price alerts, so that of
+    data-quality classes it finds none."""
+    tried: list[tuple[float, Rate, Rate]] = []
+    tried_crossed: list[tuple[float, Rate, Rate]] = []
     for threshold in THRESHOLDS:
-        card = score(wanted, after_warm_up(config, run(tape, naive(threshold), calibration).revisions), MATCHING)
-        recall, precision = _of(card, anomaly).recall, _family(card, anomaly).precision
-        together = recall.value + precision.value
-        f1 = 2.0 * recall.value * precision.value / together if together > 0.0 else 0.0
-        if f1 > best_f1:
-            best_f1 = f1
-            best = {"threshold": threshold, "recall": recall.value, "precision": precision.value}
-    return best
+        card, crossed = market.judge(naive(threshold), calibration)
+        tried.append((threshold, _of(card, anomaly).recall, _family(card, anomaly).precision))
+        tried_crossed.append((threshold, crossed.recall, crossed.precision))
+    return _best(tried), _best(tried_crossed)
+
+
+def _best(tried: list[tuple[float, Rate, Rate]]) -> Best:
+    threshold, recall, precision = max(tried, key=lambda one: _f1(*one[1:]))
+    return {"threshold": threshold, "recall": recall.value, "precision": precision.value}
+
+
+def _f1(recall: Rate, precision: Rate) -> float:
+    together = recall.value + precision.value
+    return 2.0 * recall.value * precision.value / together if together > 0.0 else 0.0
 
 
 def trap_row(
@@ -157,7 +186,7 @@ def trap_row(
     rate = card.traps[trap]
     hours = [(label.end_ns - label.onset_ns) / HOUR_NS for label in wanted if label.is_trap]
     base = base_per_hour * sum(hours) / len(hours)
-    return {"market": kind, "trap": trap, **_figures(rate), "base": base, "above_base": rate.value - base}
+    return {"market": kind, "trap": trap, **rate_figures(rate), "base": base, "above_base": rate.value - base}
 
 
 def _told(config: SimulatorConfig, calibration: Calibration) -> Calibration:

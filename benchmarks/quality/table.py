@@ -70,17 +70,60 @@ def class_table(rows: Iterable[Row]) -> list[str]:
     """Planted anomalies."""
     return as_table(
         "| planted | recall at 1.5 times (0.95) | within a bar of the onset | precision (0.95) | recall at 1.0 | at 2.0"
-        " | median delay"
+        " | median delay | told before the onset"
         " | naive: recall, precision |",
         (
             f"| {r['market']} {r['class']} | {_share(r['recall_1.5'])} | {r['at_onset'] / r['recall_1.5']['of']:.3f}"
             f" | {_share(r['precision'])}"
             f" | {r['recall_1']['value']:.3f} | {r['recall_2']['value']:.3f}"
             f" | {'-' if r['median_delay_s'] is None else format(r['median_delay_s'], '.0f') + ' s'}"
+            f" | {r['negative_delays']}"
             f" | {r['naive']['recall']:.2f}, {r['naive']['precision']:.2f} |"
             for r in rows
         ),
     )
+
+
+def crossing_tables(rows: Iterable[Row]) -> list[str]:
+    """Planted anomalies by their crossing, beside the onset alone and the end; then at the other sizes."""
+    rows = list(rows)
+    lines = as_table(
+        "| planted, 1.5 times | crosses, bars after the onset: median, p95 | never"
+        " | found within a bar of the crossing (0.95) | or sooner | late, untold | precision (0.95)"
+        " | delay from the crossing, bars: median, p95 | told before it | within a bar of the onset"
+        " | until a bar after the end | naive: recall, precision |",
+        (_crossing_row(r, r["crossing_1.5"]) for r in rows),
+    )
+    return lines + as_table(
+        "| planted, by the crossing | never at 1.0 | recall at 1.0 | or sooner | precision | never at 2.0"
+        " | recall at 2.0 | or sooner | precision |",
+        (
+            f"| {r['market']} {r['class']} | {_other_size(r['crossing_1'])} | {_other_size(r['crossing_2'])} |"
+            for r in rows
+        ),
+    )
+
+
+def _other_size(by: Row) -> str:
+    recall = f"{_share(by['recall'])} | {by['or_sooner']['value']:.3f}"
+    return f"{by['never_crossed']} | {recall} | {_share(by['precision'])}"
+
+
+def _crossing_row(row: Row, by: Row) -> str:
+    onset = {"found": row["at_onset"], "of": row["recall_1.5"]["of"], "interval": row["at_onset_interval"]}
+    onset["value"] = onset["found"] / onset["of"]
+    naive = row["naive_crossing"]
+    return (
+        f"| {row['market']} {row['class']} | {_spread(by['crossing_bars_after_onset'])} | {by['never_crossed']}"
+        f" | {_share(by['recall'])} | {_share(by['or_sooner'])} | {by['late']}, {by['untold']}"
+        f" | {_share(by['precision'])} | {_spread(by['delay_bars'])} | {by['negative_delays']}"
+        f" | {_share(onset)} | {row['recall_1.5']['value']:.3f}"
+        f" | {naive['recall']:.2f}, {naive['precision']:.2f} |"
+    )
+
+
+def _spread(cell: Row | None) -> str:
+    return "-" if cell is None else f"{cell['median']:g}, {cell['p95']:g}"
 
 
 def trap_table(rows: Iterable[Row]) -> list[str]:
