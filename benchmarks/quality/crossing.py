@@ -15,7 +15,7 @@ its own (an impossible factor, or a jump), and the unplanted market never misses
 its yardstick at the first that does not come.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 
 from tapewatch.alerts.labels import Label
 from tapewatch.alerts.scorecard import Matching, Rate, score
-from tapewatch.feeds.simulator.units import FALL_CELLS, PUMP_CELLS, RECOVER_CELLS
+from tapewatch.feeds.simulator import SimulatorConfig
+from tapewatch.feeds.simulator.units import FALL_CELLS, PUMP_CELLS, RECOVER_CELLS, units
+from tapewatch.feeds.simulator.universe import markets
 from tapewatch.model.alerts import Alert
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, TickBatch
-from tapewatch.model.times import MINUTE_NS
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 
 BAR_NS = MINUTE_NS
 AT_ONCE_KINDS = frozenset({"volume_surge", "bad_print", "stale_feed"})
@@ -65,19 +67,21 @@ def yardstick(label: Label) -> float:
     return float(abs(np.log1p(signed))) / label.size_times
 
 
-def _statistic(label: Label, log: Floats, at: int) -> float:
-    """The class's statistic at the close of bar `at`."""
-    match label.kind:
-        case "drop" | "rise" | "market_selloff":
-            move = float(log[at] - log[at - 1])
-            return move if label.direction == "rise" else -move
+def statistic(kind: str, log: Floats, at: NDArray[np.int64]) -> Floats:
+    """The statistic of a class at the close of each of the bars `at` of one symbol, from them and those before."""
+    match kind:
+        case "rise":
+            return log[at] - log[at - 1]
+        case "drop" | "market_selloff":
+            return log[at - 1] - log[at]
         case "pump_dump":
-            return float(log[at] - log[at - PUMP_CELLS])
+            return log[at] - log[at - PUMP_CELLS]
         case "flash_crash":
-            bottoms = np.arange(at - RECOVER_CELLS, at)
-            fallen, made_good = log[bottoms - FALL_CELLS] - log[bottoms], log[at] - log[bottoms]
-            return float(np.minimum(fallen, made_good).max())
-    raise AssertionError(f"no statistic of {label.kind!r}")
+            bottoms = at[:, None] - np.arange(1, RECOVER_CELLS + 1)
+            fallen, made_good = log[bottoms - FALL_CELLS] - log[bottoms], log[at][:, None] - log[bottoms]
+            best: Floats = np.minimum(fallen, made_good).max(axis=1)
+            return best
+    raise AssertionError(f"no statistic of {kind!r}")
 
 
 def crossing_ns(label: Label, of: Mapping[Instrument, Closes]) -> int | None:
@@ -85,11 +89,30 @@ def crossing_ns(label: Label, of: Mapping[Instrument, Closes]) -> int | None:
     against it. The tape must begin ten bars before the event."""
     if label.kind in AT_ONCE_KINDS:
         return label.onset_ns
-    mine, least = of[Instrument(label.venue, label.symbol)], yardstick(label)
+    mine = of[Instrument(label.venue, label.symbol)]
     first, last = np.searchsorted(mine.ts_ns, [label.onset_ns, label.end_ns])
-    return next(
-        (int(mine.ts_ns[at]) for at in range(first, last + 1) if _statistic(label, mine.log, at) >= least), None
-    )
+    at = np.arange(first, last + 1)
+    beyond = at[statistic(label.kind, mine.log, at) >= yardstick(label)]
+    return int(mine.ts_ns[beyond[0]]) if beyond.size else None
+
+
+def days_beyond(config: SimulatorConfig, tape: Iterable[TickBatch]) -> dict[str, float]:
+    """On how many of 100 symbol-days an unplanted market of one kind is beyond the yardstick of each statistic, and how
+    often it falls as far as a `flash_crash` does with nothing made good: by so much the latter begins like any fall."""
+    (market,) = markets(config)
+    unit = units(config, market.kind)
+    of = closes(tape)
+    beyond: Counter[str] = Counter()
+    days = 0
+    for instrument, sigma in zip(market.instruments, market.sigma, strict=True):
+        mine = of[instrument]
+        for log in np.split(mine.log / sigma, np.flatnonzero(np.diff(mine.ts_ns // DAY_NS)) + 1):
+            at, days = np.arange(FALL_CELLS + RECOVER_CELLS, log.size), days + 1
+            beyond["move"] += bool(np.abs(np.diff(log)).max() >= unit.move)
+            beyond["pump_dump"] += bool(statistic("pump_dump", log, at).max() >= unit.pump)
+            beyond["flash_crash"] += bool(statistic("flash_crash", log, at).max() >= unit.crash)
+            beyond["fall_of_a_crash"] += bool((log[at - FALL_CELLS] - log[at]).max() >= unit.crash)
+    return {name: 100.0 * count / days for name, count in beyond.items()}
 
 
 @dataclass(frozen=True, slots=True)

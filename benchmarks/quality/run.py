@@ -59,7 +59,8 @@ def report(found: dict[str, Any]) -> str:
     if found["pumps"]:
         lines += table.pump_tables(found["pumps"])
     lines += table.null_table(found["null"])
-    lines += table.class_table(found["classes"]) + table.crossing_tables(found["classes"])
+    lines += table.class_table(found["classes"])
+    lines += table.crossing_tables(found["classes"]) + table.yardstick_table(found["null"])
     lines += table.trap_table(found["traps"])
     return "\n".join(lines)
 

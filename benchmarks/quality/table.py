@@ -66,6 +66,21 @@ def null_table(rows: Iterable[Row]) -> list[str]:
     )
 
 
+def yardstick_table(rows: Iterable[Row]) -> list[str]:
+    """How often the unplanted markets are beyond the size of 1.0."""
+    return as_table(
+        "| nothing planted, symbol-days of 100 beyond the size of 1.0 | in one bar | of a rise of four bars"
+        " | of a fall made good | a fall of that size, made good or not |",
+        (
+            f"| {r['market']} | "
+            + " | ".join(f"{d[k]:.2f}" for k in ("move", "pump_dump", "flash_crash", "fall_of_a_crash"))
+            + " |"
+            for r in rows
+            for d in (r["days_beyond_yardstick"],)
+        ),
+    )
+
+
 def class_table(rows: Iterable[Row]) -> list[str]:
     """Planted anomalies."""
     return as_table(
@@ -91,7 +106,7 @@ def crossing_tables(rows: Iterable[Row]) -> list[str]:
         "| planted, 1.5 times | crosses, bars after the onset: median, p95 | never"
         " | found within a bar of the crossing (0.95) | or sooner | late, untold | precision (0.95)"
         " | delay from the crossing, bars: median, p95 | told before it | within a bar of the onset"
-        " | until a bar after the end | naive: recall, precision |",
+        " | until a bar after the end | naive: recall, precision | naive or sooner |",
         (_crossing_row(r, r["crossing_1.5"]) for r in rows),
     )
     return lines + as_table(
@@ -112,13 +127,13 @@ def _other_size(by: Row) -> str:
 def _crossing_row(row: Row, by: Row) -> str:
     onset = {"found": row["at_onset"], "of": row["recall_1.5"]["of"], "interval": row["at_onset_interval"]}
     onset["value"] = onset["found"] / onset["of"]
-    naive = row["naive_crossing"]
+    naive, sooner = row["naive_crossing"], row["naive_or_sooner"]
     return (
         f"| {row['market']} {row['class']} | {_spread(by['crossing_bars_after_onset'])} | {by['never_crossed']}"
         f" | {_share(by['recall'])} | {_share(by['or_sooner'])} | {by['late']}, {by['untold']}"
         f" | {_share(by['precision'])} | {_spread(by['delay_bars'])} | {by['negative_delays']}"
         f" | {_share(onset)} | {row['recall_1.5']['value']:.3f}"
-        f" | {naive['recall']:.2f}, {naive['precision']:.2f} |"
+        f" | {naive['recall']:.2f}, {naive['precision']:.2f} | {sooner['recall']:.2f}, {sooner['precision']:.2f} |"
     )
 
 

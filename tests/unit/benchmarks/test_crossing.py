@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from benchmarks.quality.crossing import Closes, Crossed, closes, crossing_ns, figures, judge, yardstick
-from benchmarks.quality.simulated import Size, planted
+from benchmarks.quality.crossing import Closes, Crossed, closes, crossing_ns, days_beyond, figures, judge, yardstick
+from benchmarks.quality.simulated import Size, null_config, planted, simulate
 from msgspec.structs import replace
 
 from tapewatch.alerts.labels import Label
@@ -183,3 +183,11 @@ def test_planted_events_of_twice_the_size_cross_within_themselves(kind: str) -> 
         assert at is not None
         assert wanted.onset_ns <= at <= wanted.end_ns
         assert kind != "flash_crash" or at >= wanted.onset_ns + 2 * MINUTE_NS
+
+
+def test_an_unplanted_market_is_seldom_beyond_its_yardsticks_and_often_falls_as_far_as_a_crash() -> None:
+    config = null_config("stock", Size(null_symbols=40, null_days=10))
+    found = days_beyond(config, simulate(config))
+    for statistic in ("move", "pump_dump", "flash_crash"):
+        assert found[statistic] < 4.0, statistic
+    assert found["fall_of_a_crash"] > 4.0
