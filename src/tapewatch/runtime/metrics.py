@@ -15,8 +15,15 @@ from tapewatch.runtime.pipeline import Progress
 class EmbeddedMetrics:
     """A Prometheus collector over the counters that the parts keep; nothing is counted twice."""
 
-    def __init__(self, progress: Callable[[], Progress | None], notices: Counts, reports: TaskCounts) -> None:
-        self._progress, self._notices, self._reports = progress, notices, reports
+    def __init__(
+        self,
+        progress: Callable[[], Progress | None],
+        notices: Counts,
+        reports: TaskCounts,
+        removed: Mapping[str, int],
+    ) -> None:
+        """`removed`: rows that retention removed, by table, as counted elsewhere."""
+        self._progress, self._notices, self._reports, self._removed = progress, notices, reports, removed
 
     def collect(self) -> Iterable[Metric]:
         """The families, read at the moment of the scrape."""
@@ -32,6 +39,10 @@ class EmbeddedMetrics:
         for name in TaskCounts.__dataclass_fields__:
             reports.add_metric([name], getattr(self._reports, name))
         yield reports
+        removed = CounterMetricFamily("tapewatch_retention_removed", "Rows that retention removed.", labels=["what"])
+        for name, count in sorted(self._removed.items()):
+            removed.add_metric([name], count)
+        yield removed
 
 
 def _tape(progress: Progress) -> Iterable[Metric]:

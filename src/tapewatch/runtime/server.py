@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,7 @@ class EmbeddedServer:
         self._settings, self._feed, self._now = settings, feed, now
         self._names = known_names(settings.rules)  # before anything is opened: rules with a mistake end it here
         self._state = _State(stop or threading.Event())
+        self._removed: Counter[str] = Counter()  # by retention: rows of each table
         self._stores = open_on_disk(settings.data_dir, tape_name(feed) if feed else "none", now)
         self._alerts = self._stores.sinks.alerts
         assert isinstance(self._alerts, SqliteAlertStore)
@@ -210,13 +212,15 @@ class EmbeddedServer:
             removed = retain(self._stores.database, self._now(), keep.record_days)
             if keep.tick_days is not None:
                 removed["ticks"] = self._stores.history.retain(self._now(), keep.tick_days)
+            self._removed.update(removed)
             if any(removed.values()):
                 _log.info("retention removed %s", removed)
             stop.wait(RETAIN_EVERY_S)
 
     def _deps(self) -> ApiDeps:
         registry = CollectorRegistry()
-        registry.register(EmbeddedMetrics(self._progress, self._notices.notifier.counts, self._reports.tasks.counts))
+        counts = self._notices.notifier.counts, self._reports.tasks.counts, self._removed
+        registry.register(EmbeddedMetrics(self._progress, *counts))
         return ApiDeps(
             alerts=self._alerts,
             cases=self._stores.sinks.cases,

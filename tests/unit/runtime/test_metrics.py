@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tapewatch.model.ticks import Fate
@@ -12,9 +14,14 @@ PROGRESS = Progress(
 )
 
 
-def exposed(progress: Progress | None, notices: Counts | None = None, reports: TaskCounts | None = None) -> list[str]:
+def exposed(
+    progress: Progress | None,
+    notices: Counts | None = None,
+    reports: TaskCounts | None = None,
+    removed: Mapping[str, int] | None = None,
+) -> list[str]:
     registry = CollectorRegistry()
-    registry.register(EmbeddedMetrics(lambda: progress, notices or Counts(), reports or TaskCounts()))
+    registry.register(EmbeddedMetrics(lambda: progress, notices or Counts(), reports or TaskCounts(), removed or {}))
     return generate_latest(registry).decode().splitlines()
 
 
@@ -41,6 +48,12 @@ def test_notices_are_counted_by_what_became_of_them() -> None:
     assert 'tapewatch_notices_total{channel="slack",what="suppressed",why="silence"} 1.0' in lines
     assert 'tapewatch_notices_total{channel="",what="ledger_busy",why=""} 1.0' in lines
     assert 'tapewatch_report_tasks_total{what="done"} 5.0' in lines
+
+
+def test_what_retention_removed_is_counted_by_table() -> None:
+    lines = exposed(PROGRESS, removed={"signals": 3, "alerts": 0})
+    assert 'tapewatch_retention_removed_total{what="signals"} 3.0' in lines
+    assert 'tapewatch_retention_removed_total{what="alerts"} 0.0' in lines
 
 
 def test_the_status_says_what_it_does_or_that_there_is_no_feed() -> None:
