@@ -152,7 +152,7 @@ def _drive(job: Job, walk: Walk, pace: Pace, producer: Producer) -> dict[tuple[s
     """Produce at the pace; returns when each planted jump was handed over."""
     n, rng = pace.symbols, np.random.default_rng(29)
     parts = [partition(s) for s in walk.symbols]
-    jumped = np.full(n, -100)
+    jumped = rng.integers(-QUIET_ROWS, 1, n)  # else all of them could jump in the first rows, and from then on together
     waited: dict[tuple[str, int], float] = {}
     total, lead = int((pace.seconds + pace.lead_s) * pace.ticks_per_s), int(pace.lead_s * pace.ticks_per_s)
     start = time.perf_counter() + 0.01
