@@ -70,7 +70,8 @@ class KafkaGroup:
             "session.timeout.ms": 10_000,
             "max.poll.interval.ms": 600_000,
             "queued.min.messages": 10_000,  # what is fetched ahead is memory, and read again after a rebalance
-            "queued.max.messages.kbytes": 16 << 10,
+            "queued.max.messages.kbytes": 4 << 10,  # of all partitions; a fetch of each may come on top
+            "max.partition.fetch.bytes": 256 << 10,  # as it travels: alerts unpack to many times that
             "topic.metadata.refresh.interval.ms": 10_000,  # a topic that is made later is found so soon
             "error_cb": self._hear,
         }

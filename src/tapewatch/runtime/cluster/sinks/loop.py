@@ -36,7 +36,7 @@ class Sink(Protocol):
 
 
 class SinkLoop:
-    """Drives one sink from one group. Memory: one batch, and what the client fetches ahead (16 MB)."""
+    """Drives one sink from one group. Memory: one batch, and what the client fetches ahead (4 MB and a fetch)."""
 
     def __init__(self, group: KafkaGroup, sink: Sink, limit: int, clock_s: Callable[[], float] = time.monotonic):
         self.group, self._sink, self._limit, self._clock_s = group, sink, limit, clock_s
