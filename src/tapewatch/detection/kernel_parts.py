@@ -88,9 +88,10 @@ PEEK_RULE = """
         if common.from_ns <= event_ns and event_ns < common.until_ns:
             level = step_{i}(row.r{i}, params.p{i}, head, group, tick, out.at[m])
             direction = out.at[m].direction
-            if level == FIRE and (head.open_mask >> ({bit} if direction > 0 else {bit} + 1)) & 1 == 0:
+            bit = {bit} if direction > 0 else {bit} + 1
+            if level == FIRE and (head.open_mask >> bit) & 1 == 0:
                 row.r{i}.provisional = direction
-                cold.episodes[{bit} if direction > 0 else {bit} + 1].said_ns = 0  # so that what settles it is written
+                cold.episodes[bit].said_ns = 0  # so that what settles it is written
                 m = say(out, m, PROVISIONAL, common, head, tick, where, seen_ns)
 """
 

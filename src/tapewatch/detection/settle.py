@@ -127,7 +127,7 @@ def repeats_too_soon(ep: Row, value: float, act_ns: int) -> bool:
 def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick: Row, where: Row) -> int:
     """A signal in out.at[m]: it opens an episode, is absorbed, or (rules without episodes) is an alert of its own.
 
-    One that changes nothing is counted, and written only where `repeats_too_soon` lets it.
+    One that changes nothing is counted, and not written where it `repeats_too_soon`.
     """
     event = out.at[m]
     event.score = min(event.score, common.ceiling)
