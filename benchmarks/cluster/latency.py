@@ -86,7 +86,8 @@ def _listen(bootstrap: str, topic: str, path: Path, ready: Event) -> None:
 def _heard(path: Path) -> dict[tuple[str, int], float]:
     """Arrival by symbol and microsecond of the tick; the first where it came twice."""
     heard: dict[tuple[str, int], float] = {}
-    for line in path.read_text().splitlines():
+    text = path.read_text()
+    for line in text[: text.rfind("\n") + 1].splitlines():  # the last line may still be written
         symbol, at, now = json.loads(line)
         heard.setdefault((symbol, round(at * 1e6)), now)
     return heard

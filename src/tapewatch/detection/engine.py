@@ -23,6 +23,8 @@ from tapewatch.model.instruments import Instrument
 from tapewatch.model.signals import Signal
 from tapewatch.model.ticks import Fate, TickBatch, make_batch
 
+_FATES = tuple(Fate)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -36,8 +38,8 @@ class Outcome:
 
     def fate_counts(self) -> dict[Fate, int]:
         """How many records met which fate."""
-        counts = np.bincount(self.fates, minlength=len(Fate))
-        return {fate: int(counts[fate]) for fate in Fate if counts[fate]}
+        counts = np.bincount(self.fates, minlength=len(_FATES)).tolist()
+        return {fate: count for fate, count in zip(_FATES, counts, strict=True) if count}
 
     def signals(self, detected: str | None = None) -> list[Signal]:
         """The ticks on which a rule fired, in tape order, stamped with the time of detection. About 10 us each."""

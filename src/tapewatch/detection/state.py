@@ -153,6 +153,8 @@ class SymbolTable:
         """Key and bytes of every row that changed since the last call."""
         dirty = self.dirty[: len(self.instruments)]
         for part, table, at in ((0, self.hot, np.flatnonzero(dirty)), (1, self.cold, np.flatnonzero(dirty & 2))):
+            if not at.size:
+                continue
             size = table.dtype.itemsize
             block = np.frombuffer(table, np.uint8).reshape(-1, size)[at].tobytes()  # all at once, and not by fields
             for i, slot in enumerate(at.tolist()):

@@ -93,20 +93,23 @@ def make_batch(symbols: tuple[Instrument, ...], n: int, **columns: Column) -> Ti
     Only `close` given means trades of one price: open, high and low follow it. Raises ValueError for a column of
     another length or an unknown name.
     """
-    unknown = set(columns) - set(DTYPES)
-    if unknown:
+    if unknown := columns.keys() - DTYPES.keys():
         raise ValueError(f"unknown columns {sorted(unknown)}")
-    close = columns.get("close", np.zeros(n))
-    neutral: dict[str, Column] = {"open": close, "high": close, "low": close, "volume": np.full(n, np.nan)}
     filled: dict[str, Column] = {}
     for name, dtype in DTYPES.items():
         column = columns.get(name)
         if column is None:
-            column = neutral.get(name, np.zeros(n, dtype))
+            column = _neutral(name, n, columns.get("close"))
         filled[name] = np.ascontiguousarray(column, dtype=dtype)
         if filled[name].shape != (n,):
             raise ValueError(f"column {name} has shape {filled[name].shape}, expected ({n},)")
     return TickBatch(symbols, **filled)
+
+
+def _neutral(name: str, n: int, close: Column | None) -> Column:
+    if close is not None and name in ("open", "high", "low"):
+        return close
+    return np.full(n, np.nan) if name == "volume" else np.zeros(n, DTYPES[name])
 
 
 def concat(batches: list[TickBatch]) -> TickBatch:

@@ -67,6 +67,9 @@ class _Row(NamedTuple):
     at: int  # index of the message
 
 
+_ROWS = np.dtype([(n, ({"at": "i8", "local": "?", "time_ns": "i8"} | DTYPES)[n]) for n in _Row._fields])
+
+
 class _Names:
     """The instruments and times of one batch: each distinct text is looked into once."""
 
@@ -306,9 +309,8 @@ def _encode(symbols: tuple[Instrument, ...], columns: dict[str, Sequence[float |
 
 
 def _row_columns(rows: list[_Row]) -> _Columns:
-    fields = dict(zip(_Row._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(_Row._fields, ())
-    dtypes = {"at": "i8", "local": "?", "time_ns": "i8"} | DTYPES
-    return {name: np.array(values, dtypes[name]) for name, values in fields.items()}
+    table = np.array(rows, _ROWS)  # all at once: an array a column takes three times as long
+    return {name: table[name] for name in _Row._fields}
 
 
 def _scanned_columns(found: Scanned, symbol_ids: NDArray[np.int32]) -> _Columns:

@@ -1,13 +1,14 @@
 """Times in messages, one at a time: the same texts mean the same as in a file."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import date
 
-from tapewatch.model.times import DAY_NS, SECOND_NS, datetime_to_ns
+from tapewatch.model.times import DAY_NS, SECOND_NS
 
 _LIMIT_NS = 2**63 - 1 - 3 * DAY_NS
 _UNITS = ((10**10, SECOND_NS), (10**13, 10**6), (10**16, 10**3))  # below the bound it is s, ms, us; else ns
 _DATES = (19_000_101, 21_001_231)  # whole numbers in this range are dates written YYYYMMDD
+_FIRST_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = re.compile(r"([+-]?\d{1,19})(?:\.(\d*))?", re.ASCII)
 _ISO = re.compile(
     r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)"
@@ -20,8 +21,7 @@ _ISO = re.compile(
 def parse_time(text: str) -> tuple[int, bool] | None:
     """Nanoseconds, and whether they are local because the text names no offset; None where it is not a time."""
     text = text.strip()
-    epoch = _EPOCH.fullmatch(text)
-    if epoch is not None:
+    if text[4:5] != "-" and (epoch := _EPOCH.fullmatch(text)) is not None:  # with a date, most texts are that already
         whole, part = int(epoch[1]), int((epoch[2] or "")[:9].ljust(9, "0"))
         if part or not _DATES[0] <= whole <= _DATES[1]:
             return _scale(whole, part)
@@ -29,16 +29,18 @@ def parse_time(text: str) -> tuple[int, bool] | None:
     iso = _ISO.fullmatch(text)
     if iso is None:
         return None
-    year, month, day, hour, minute, second = (int(g or 0) for g in iso.groups()[:6])
-    if not 1680 <= year <= 2261:
+    year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = iso.groups()
+    if not 1680 <= int(year) <= 2261:
         return None
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        days = date(int(year), int(month), int(day)).toordinal() - _FIRST_DAY
     except ValueError:
         return None
-    away = timedelta(hours=int(iso[10] or 0), minutes=int(iso[11] or 0)) * (-1 if iso[9] == "-" else 1)
-    ns = datetime_to_ns(moment - away) + int((iso[7] or "").ljust(9, "0"))
-    return ns, iso[8] is None and iso[9] is None
+    seconds = 3600 * int(hour or 0) + 60 * int(minute or 0) + int(second or 0)
+    if sign is not None:
+        seconds -= (-1 if sign == "-" else 1) * (3600 * int(hours) + 60 * int(minutes or 0))
+    ns = days * DAY_NS + seconds * SECOND_NS
+    return ns + int(fraction.ljust(9, "0")) if fraction else ns, utc is None and sign is None
 
 
 def epoch_number(value: float) -> tuple[int, bool] | None:

@@ -22,6 +22,7 @@ from tapewatch.tape.kafka_dead import DeadMessage
 from tapewatch.tape.port import RawBatch
 
 _MS_NS = 1_000_000
+_HEARTBEAT = int(Kind.HEARTBEAT)
 _SAID = 2_000  # minutes and symbols in a message: some 200 kB
 
 
@@ -41,7 +42,7 @@ class EngineDetection:
     def keys(self, raw: RawBatch) -> Sequence[str] | None:
         """The rows of the batch's symbols; all where a heartbeat may move any of them."""
         batch = self._decoded(raw)
-        if bool(np.any(batch.ticks.kind == Kind.HEARTBEAT)):
+        if _HEARTBEAT in batch.ticks.kind:
             return None
         return [MINUTE_KEY, *(key for symbol in batch.ticks.symbols for key in row_keys(symbol))]
 
@@ -57,7 +58,8 @@ class EngineDetection:
         if batch.dead:
             fates[Fate.DEAD] = len(batch.dead)
         outbox = [dead_entry(self._shard, raw, letter.offset, letter.reason) for letter in batch.dead]
-        outbox += outbox_of(outcome, (), format_rfc3339(self._now_ns() // _MS_NS * _MS_NS))
+        if len(outcome.events):
+            outbox += outbox_of(outcome, (), format_rfc3339(self._now_ns() // _MS_NS * _MS_NS))
         minutes = outcome.minutes
         if minutes.through_ns > self._told_ns:  # once more after a load: who merges them drops what it has
             self._told_ns = minutes.through_ns

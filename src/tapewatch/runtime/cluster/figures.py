@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from tapewatch.model.ticks import Fate
 from tapewatch.runtime.cluster.protocol.ports import Judged, Task
 from tapewatch.stores.port import OutboxEntry
 
@@ -33,6 +34,7 @@ class JudgeFigures:
         )
         self._batches = Counter("tapewatch_batches_judged", "Batches committed.", registry=registry)
         self._records = Counter("tapewatch_records_judged", "Records committed, by fate.", ["fate"], registry=registry)
+        self._fates: dict[Fate, Counter] = {}
         self._refused = Counter(
             "tapewatch_commits_refused", "Commits refused, by check.", ["reason"], registry=registry
         )
@@ -44,7 +46,7 @@ class JudgeFigures:
         """One batch took effect."""
         self._batches.inc()
         for fate, count in judged.fates.items():
-            self._records.labels(fate.name.lower()).inc(count)
+            self._of_fate(fate).inc(count)
         if not task.silent:
             self._time([e for e in judged.outbox if e.kind == "alert"], task)
 
@@ -55,6 +57,12 @@ class JudgeFigures:
     def given_back(self) -> None:
         """Something did not answer, or the batch could not be read."""
         self._given_back.inc()
+
+    def _of_fate(self, fate: Fate) -> Counter:
+        """Looked up once: a name and its labels take as long as a tick to judge."""
+        if fate not in self._fates:
+            self._fates[fate] = self._records.labels(fate.name.lower())
+        return self._fates[fate]
 
     def _time(self, alerts: list[OutboxEntry], task: Task) -> None:
         if not alerts:

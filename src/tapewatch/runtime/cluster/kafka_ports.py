@@ -29,6 +29,10 @@ TOPICS: dict[OutboxKind, str] = {
 _LEAST_WAIT_S = 0.001
 
 
+def _urgency(entry: OutboxEntry) -> bool:
+    return entry.kind != "alert"
+
+
 class KafkaLog:
     """A `Log` on a tape. Between two reads, `wait` waits for what comes next."""
 
@@ -72,7 +76,8 @@ class GroupOffsets:
 
 
 class KafkaOutbox:
-    """A `Publisher`: each kind to its topic, under its key, with the headers of a CloudEvent."""
+    """A `Publisher`: each kind to its topic, under its key, with the headers of a CloudEvent. Alerts first: people wait
+    for them, and a broker takes what one client sends one after the other."""
 
     def __init__(self, publisher: KafkaPublisher, source: str) -> None:
         self._publisher, self._source = publisher, source
@@ -80,7 +85,7 @@ class KafkaOutbox:
 
     def send(self, shard: ShardId, entries: Sequence[OutboxEntry]) -> None:
         trace = partial(traceparent, shard.name)
-        for kind, run in groupby(entries, lambda entry: entry.kind):
+        for kind, run in groupby(sorted(entries, key=_urgency), lambda entry: entry.kind):
             found = list(run)
             if kind == "dead":
                 letters = [msgspec.json.decode(entry.payload, type=DeadMessage) for entry in found]

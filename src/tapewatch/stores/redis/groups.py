@@ -10,6 +10,7 @@ from tapewatch.model.market import Group, MarketFindings, MarketMinute
 from tapewatch.stores.memory import MemoryGroupStore
 from tapewatch.stores.port import GroupQuery
 from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.lane import Lane
 from tapewatch.stores.redis.scripts import Script
 
 _encode = msgspec.json.Encoder().encode
@@ -41,6 +42,7 @@ class RedisGroupStore:
             f"{prefix}:{{notices}}:{name}" for name in names
         )
         self._put = Script("groups_put")
+        self._lane = Lane(client)
 
     def put(self, found: MarketFindings) -> list[Group]:
         """As the port says; a crash may leave the groups to the repeat. Keeps how far markets are as well."""
@@ -61,7 +63,7 @@ class RedisGroupStore:
             args += [group.group_id, group.revision, _encode(group), str(float(group.opened_ns)), closed]
         if not found.groups:
             return []
-        written = self._put(self._client, [self._rows, self._revisions, self._opened, self._news], args)
+        written = self._put(self._lane, [self._rows, self._revisions, self._opened, self._news], args)
         return [group for group, new in zip(found.groups, written, strict=True) if new]
 
     def groups(self, query: GroupQuery) -> list[Group]:

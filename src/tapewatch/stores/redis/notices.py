@@ -14,6 +14,7 @@ from tapewatch.alerts.inhibition import EVERY_SYMBOL
 from tapewatch.model.alerts import Alert, Incident
 from tapewatch.model.ledger import LedgerRow
 from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.lane import Lane
 from tapewatch.stores.redis.scripts import Script
 
 _encode = msgspec.json.Encoder().encode
@@ -31,6 +32,7 @@ class RedisNoticeLedger:
         names = ("rows", "due", "settled", "dead")
         self._rows, self._due, self._settled, self._dead = (f"{prefix}:{{notices}}:{n}" for n in names)
         self._owe = Script("notices_owe")
+        self._lane = Lane(client)
 
     def owe(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """As the port says; one round trip, all rows or none."""
@@ -39,7 +41,7 @@ class RedisNoticeLedger:
         args: list[str | bytes | int] = []
         for row in rows:
             args += [_key(row), _encode(row), str(float(row.next_try_ns)) if row.state == "pending" else ""]
-        new = self._owe(self._client, [self._rows, self._due], args)
+        new = self._owe(self._lane, [self._rows, self._due], args)
         return [row for row, added in zip(rows, new, strict=True) if added]
 
     def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from redis.exceptions import NoScriptError
 
-from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.client import answering
+from tapewatch.stores.redis.lane import Lane
 
 
 class Script:
@@ -17,11 +18,11 @@ class Script:
         self._text = resources.files(__package__).joinpath(f"{name}.lua").read_text()
         self._hash = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    def __call__(self, client: Client, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
+    def __call__(self, lane: Lane, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
         """Run it: one round trip, two where the server does not know it. What it returns is Redis's, so Any."""
         with answering():
             try:
-                reply = client.evalsha(self._hash, len(keys), *keys, *args)
+                reply = lane.ask("EVALSHA", self._hash, len(keys), *keys, *args)
             except NoScriptError:
-                reply = client.eval(self._text, len(keys), *keys, *args)
-        return cast("list[Any]", reply)  # this client is not the asynchronous one
+                reply = lane.ask("EVAL", self._text, len(keys), *keys, *args)
+        return cast("list[Any]", reply)

@@ -21,6 +21,7 @@ from tapewatch.model.errors import CommitRefusedError, GiveUpError
 from tapewatch.model.ticks import Fate
 from tapewatch.stores.port import Commit, OutboxEntry, OutboxKind, Place, ShardHead, StateRow, Told
 from tapewatch.stores.redis.client import Client, answering
+from tapewatch.stores.redis.lane import Lane
 from tapewatch.stores.redis.packing import pack, unpack
 from tapewatch.stores.redis.scripts import Script
 from tapewatch.stores.shard_checks import check_direction, check_rule_change
@@ -49,7 +50,7 @@ class RedisShardStore:
     """
 
     def __init__(self, client: Client, prefix: str = PREFIX) -> None:
-        self._client = client
+        self._client, self._lane = client, Lane(client)
         self._prefix = prefix
         self._claim, self._load, self._commit = Script("claim"), Script("load"), Script("commit")
         self._drain, self._ack, self._forget = Script("drain"), Script("ack"), Script("forget")
@@ -59,13 +60,13 @@ class RedisShardStore:
     ) -> tuple[ShardHead, list[StateRow]]:
         """As the port says; a shard that Redis has lost is a new one."""
         keys = self._keys(shard, "head", "rows", "outbox")
-        head, rows = self._claim(self._client, keys, [incarnation, fingerprint, epoch_floor])
+        head, rows = self._claim(self._lane, keys, [incarnation, fingerprint, epoch_floor])
         return _head(shard, head), _rows(rows)
 
     def load(self, shard: str, keys: Sequence[str] | None = None) -> tuple[ShardHead, list[StateRow]] | None:
         """As the port says."""
         wanted = ["all"] if keys is None else ["some", *keys]
-        head, rows = self._load(self._client, self._keys(shard, "head", "rows"), wanted)
+        head, rows = self._load(self._lane, self._keys(shard, "head", "rows"), wanted)
         return (_head(shard, head), _rows(rows)) if head else None
 
     def commit(self, commit: Commit) -> Place:
@@ -82,7 +83,7 @@ class RedisShardStore:
         if limit <= 0:
             return []
         who: list[str | int] = [owner.incarnation, owner.epoch, owner.next] if owner else []
-        acked, packed, refusal = self._drain(self._client, self._keys(shard, "head", "outbox"), [limit, *who])
+        acked, packed, refusal = self._drain(self._lane, self._keys(shard, "head", "outbox"), [limit, *who])
         if refusal and owner:
             raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch, "start": owner.next})
         return _numbered(packed, int(acked or 0) + 1)
@@ -90,14 +91,14 @@ class RedisShardStore:
     def ack(self, shard: str, seq: int, owner: ShardHead | None = None) -> None:
         """As the port says."""
         who: list[str | int] = [owner.incarnation, owner.epoch] if owner else []
-        refusal = self._ack(self._client, self._keys(shard, "head", "outbox"), [seq, *who])
+        refusal = self._ack(self._lane, self._keys(shard, "head", "outbox"), [seq, *who])
         if refusal and owner:
             raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch})
 
     def forget(self, owner: ShardHead) -> None:
         """As the port says."""
         keys = self._keys(owner.shard, "head", "rows", "outbox")
-        refusal = self._forget(self._client, keys, [owner.incarnation, owner.epoch])
+        refusal = self._forget(self._lane, keys, [owner.incarnation, owner.epoch])
         if refusal:
             raise _refused(refusal, {"incarnation": owner.incarnation, "epoch": owner.epoch})
 
@@ -133,7 +134,7 @@ class RedisShardStore:
             zip([row.key for row in commit.rows], pack([row.data for row in commit.rows]), strict=True)
         )
         args += [_pack(_Packed(entry.kind, entry.key, entry.payload)) for entry in commit.outbox]
-        answer = self._commit(self._client, self._keys(commit.shard, "head", "rows", "outbox"), args)
+        answer = self._commit(self._lane, self._keys(commit.shard, "head", "rows", "outbox"), args)
         if answer[0]:
             raise _refused(answer, {name: getattr(commit, name) for name in _CHECKS})
         return Place(int(answer[1]), int(answer[2]))

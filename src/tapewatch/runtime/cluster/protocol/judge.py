@@ -113,7 +113,7 @@ class Judge:
             )
         )  # fmt: skip
         self.fates.update(judged.fates)
-        self._on_commit(replace(task, raw=raw), judged)
+        self._on_commit(task if raw is task.raw else replace(task, raw=raw), judged)
         return Found(raw.end, outbox, place)
 
     def _memory(self, task: Task, raw: RawBatch) -> _Memory:
