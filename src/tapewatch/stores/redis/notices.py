@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tapewatch.alerts.inhibition import EVERY_SYMBOL
+from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
 from tapewatch.model.alerts import Alert, Incident
 from tapewatch.model.ledger import LedgerRow
 from tapewatch.stores.redis.client import Client, answering
@@ -111,12 +111,12 @@ class Remembered(msgspec.Struct):
 
 
 class RedisNoticeMemory:
-    """Incidents, open data-quality alerts, and the offsets up to which messages were made notices of."""
+    """Incidents, data-quality alerts that mute, and the offsets up to which messages were made notices of."""
 
     def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
         self._client: Any = client  # its types leave open whether it is asynchronous
-        names = ("incidents", "touched", "onsets", "quality", "offsets")
-        self._incidents, self._touched, self._onsets, self._quality, self._offsets = (
+        names = ("incidents", "touched", "onsets", "quality", "ended", "offsets")
+        self._incidents, self._touched, self._onsets, self._quality, self._ended, self._offsets = (
             f"{prefix}:{{notices}}:{n}" for n in names
         )
 
@@ -143,7 +143,7 @@ class RedisNoticeMemory:
         return {place: int(at) for place, at in zip(places, found, strict=True) if at is not None}
 
     def quality(self, incident: Incident, at_ns: int) -> list[Alert]:  # noqa: ARG002 - the few there are, of any time
-        """The data-quality alerts of the incident's symbol and of its whole venue, ended ones of the last days too."""
+        """What may mute the incident: of its symbol and of its whole venue, ended ones of the last days too."""
         with answering():
             found = [
                 data
@@ -159,7 +159,8 @@ class RedisNoticeMemory:
         offsets: Mapping[Place, int],
         now_ns: int,
     ) -> None:
-        """All of it or nothing. `quality` are the data-quality alerts that changed."""
+        """All of it or nothing. `quality` are the data-quality alerts that changed; those that mute nothing are let
+        go."""
         with answering():
             pipe = self._client.pipeline(transaction=True)
             for name, incident in incidents.items():
@@ -167,9 +168,13 @@ class RedisNoticeMemory:
                 pipe.zadd(self._touched, {name: float(now_ns)})
                 pipe.zadd(self._onsets, {name: float(min(a.onset_ns for a in incident.alerts.values()))})
             for alert in quality:
+                if alert.alert_type not in MUTING_TYPES:
+                    continue
                 key = self._quality_key(alert.venue, alert.symbol)
                 pipe.hset(key, alert.alert_id, _encode(alert))
                 pipe.expire(key, _QUALITY_S)
+                if alert.state in ("resolved", "retracted"):
+                    pipe.zadd(self._ended, {_encode((key, alert.alert_id)): float(now_ns)})
             for place, offset in offsets.items():
                 pipe.hset(self._offsets, _place(place), offset)
             pipe.execute()
@@ -178,16 +183,21 @@ class RedisNoticeMemory:
         return f"{self._quality}:{venue}:{symbol}"
 
     def prune(self, before_ns: int) -> int:
-        """Forget incidents that nothing has changed since then; return how many."""
+        """Forget incidents that nothing has changed since then, and alerts that had ended by then; return how many."""
         with answering():
             keys = self._client.zrangebyscore(self._touched, "-inf", float(before_ns), start=0, num=_PAGE)
+            ended = self._client.zrangebyscore(self._ended, "-inf", float(before_ns), start=0, num=_PAGE)
+            pipe = self._client.pipeline(transaction=True)
             if keys:
-                pipe = self._client.pipeline(transaction=True)
                 pipe.hdel(self._incidents, *keys)
                 pipe.zrem(self._touched, *keys)
                 pipe.zrem(self._onsets, *keys)
-                pipe.execute()
-        return len(keys)
+            for name in ended:
+                pipe.hdel(*msgspec.json.decode(name, type=tuple[str, str]))
+            if ended:
+                pipe.zrem(self._ended, *ended)
+            pipe.execute()
+        return len(keys) + len(ended)
 
 
 def _key(row: LedgerRow) -> bytes:
