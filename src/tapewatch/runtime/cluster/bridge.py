@@ -198,11 +198,16 @@ class Bridge:
             rules=self._work.rules(),
             relay=relay,
             server_id=lambda: f"{server_id(self._client)} {self._work.stamp()}",
-            incarnation=lambda: uuid.uuid4().hex,
+            incarnation=lambda: self._incarnation(topic),
             gap=lambda at, start, first: [gap_entry(at, start, first, self._now_ns())],
         )
         driver = ShardDriver(shard, ports, Timing(snapshot_s=bridge.snapshot_s), limits)
         return ShardRunner(driver, relay, log, tape, self._found.set)
+
+    def _incarnation(self, topic: str) -> str:
+        """Asked for at each claim. A server that has lost the state has lost the number of partitions as well."""
+        self._layout.check(topic)
+        return uuid.uuid4().hex
 
     def _executor(self) -> Executor:
         if self._app is None:

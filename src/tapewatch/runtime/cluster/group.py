@@ -41,7 +41,7 @@ class GroupMember:
         self.owned: set[tuple[str, int]] = set()
         self.joined = threading.Event()
         self._heard: TapewatchError | None = None
-        self._heard_at = -HEARD_S
+        self._heard_at = self._refused_at = -HEARD_S
         with reported("joining the consumer group"):
             self._consumer = Consumer(kafka.common() | _conf(bridge) | {"error_cb": self._hear})
             self._consumer.subscribe(
@@ -50,7 +50,7 @@ class GroupMember:
 
     def trouble(self) -> str | None:
         """Why the brokers do not let us in, if one has told so in the last seconds. One that is away is no refusal."""
-        return str(self._heard) if isinstance(self._heard, InputError) and self._is_fresh() else None
+        return str(self._heard) if time.monotonic() < self._refused_at + HEARD_S else None
 
     def poll(self) -> None:
         """What keeps the membership alive, without waiting: to be called all the time, on one thread, with a pause
@@ -98,6 +98,8 @@ class GroupMember:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # which says less than what it follows from
             return
         heard = refusal(error, "consumer group")
+        if isinstance(heard, InputError):
+            self._refused_at = time.monotonic()
         if not self._is_fresh() or (isinstance(heard, InputError) and not isinstance(self._heard, InputError)):
             self._heard = heard  # else there is no end of it: one reason is enough, if a person can act on it
             _log.warning("%s", heard)

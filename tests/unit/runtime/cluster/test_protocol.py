@@ -143,6 +143,24 @@ def test_a_state_that_stands_before_what_was_committed_is_judged_on_under_anothe
     assert sum(fates(world).values()) == tape().end
 
 
+def test_a_driver_that_finishes_waits_for_what_is_in_flight_without_spinning() -> None:
+    world = World()
+    bridge = process(world, Queued())
+    for _ in range(50):
+        bridge.turn()
+        if bridge.driver.in_flight:
+            break
+    assert bridge.driver.in_flight
+    bridge.driver.finish()
+    now_s, steps = bridge.now_s + 1.5, 0  # what is done every second is due by now, and is let be
+    give_up = now_s + 1.0
+    while now_s < give_up:
+        now_s = max(bridge.driver.step(now_s).until_s, now_s)
+        steps += 1
+        assert steps < 40, "it asks to be called again at once"
+    assert bridge.driver.in_flight, "nobody has judged it yet"
+
+
 def test_an_older_process_is_fenced_and_does_not_claim_again_at_once() -> None:
     world = World()
     old = process(world)

@@ -171,6 +171,8 @@ class ShardDriver:
             self._snapshot_at = now_s + self._timing.snapshot_s
 
     def _due(self) -> float:
+        if self._finishing:  # the others are let be, and their time may have come
+            return self._snapshot_at
         return min(self._look_at, self._commit_at, self._snapshot_at)
 
     def _next_batch(self) -> RawBatch | None:
