@@ -9,10 +9,9 @@ consumer": one partition from a given offset, no group), and only in the very li
 import ctypes
 import ctypes.util
 import math
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import confluent_kafka
 import numpy as np
@@ -26,10 +25,8 @@ from tapewatch.tape.port import RawBatch
 MS_NS = 1_000_000
 _CONSUMER, _OK = 1, 0  # values of librdkafka's enumerations
 _ERROR_BYTES = 512
-_FEW = 64  # messages, which take some 10 us
 _POINTER, _INT32, _INT64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 _TEXT, _SIZE, _INT = ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int
-_Library = TypeVar("_Library", bound=ctypes.CDLL)
 _CALLS: dict[str, tuple[Any, list[Any]]] = {
     "rd_kafka_version": (_INT, []),
     "rd_kafka_conf_new": (_POINTER, []),
@@ -53,7 +50,6 @@ class NativeReader:
     def __init__(self, library: ctypes.CDLL, settings: KafkaSettings, topic: str, partition: int) -> None:
         """`library` is what `load_library` gives."""
         self._lib, self._partition = library, partition
-        self._at_once = _typed(ctypes.PyDLL(library._name), ("rd_kafka_poll", "rd_kafka_consume_batch"))
         self._what = f"reading {topic}/{partition}"
         self._client: int | None = _client(library, settings)
         self._topic = library.rd_kafka_topic_new(self._client, topic.encode(), None)
@@ -72,14 +68,12 @@ class NativeReader:
     def take(self, start: int, max_messages: int, wait_s: float) -> RawBatch:
         from tapewatch.tape.kafka_copy import copy_messages
 
-        self._at_once.rd_kafka_poll(self._client, 0)  # what the library wants to tell or renew
+        self._lib.rd_kafka_poll(self._client, 0)  # what the library wants to tell or renew
         if self._pointers.size < max_messages:
             self._pointers = np.zeros(max_messages, np.int64)
         count = self._fetch(0, 1, math.ceil(wait_s * 1000))  # never 0 for less than 1 ms: who waits would spin
         if count and max_messages > 1:
-            count += self._fetch(1, min(max_messages, _FEW) - 1, 0)
-        if count == _FEW < max_messages:
-            count += self._fetch(_FEW, max_messages - _FEW, 0, few=False)
+            count += self._fetch(1, max_messages - 1, 0)
         copied = copy_messages(self._pointers[:count])
         if copied.error:
             raise as_ours(KafkaError(copied.error), self._what)
@@ -100,11 +94,9 @@ class NativeReader:
             self._lib.rd_kafka_destroy(self._client)
             self._client = None
 
-    def _fetch(self, at: int, count: int, wait_ms: int, *, few: bool = True) -> int:
-        """What neither waits nor takes long keeps the interpreter's lock: to get it back may take longer, each time."""
+    def _fetch(self, at: int, count: int, wait_ms: int) -> int:
         into = self._pointers.ctypes.data + 8 * at
-        library = self._at_once if few and not wait_ms else self._lib
-        got = int(library.rd_kafka_consume_batch(self._topic, self._partition, wait_ms, into, count))
+        got = int(self._lib.rd_kafka_consume_batch(self._topic, self._partition, wait_ms, into, count))
         if got < 0:
             raise as_ours(KafkaError(self._lib.rd_kafka_last_error()), self._what)
         return got
@@ -130,19 +122,15 @@ def load_library() -> ctypes.CDLL | None:
     system = ctypes.util.find_library("rdkafka")
     for path in [*paths, *([system] if system else [])]:
         try:
-            library = _typed(ctypes.CDLL(path), _CALLS)
+            library = ctypes.CDLL(path)
+            for name, (result, arguments) in _CALLS.items():
+                function = getattr(library, name)
+                function.restype, function.argtypes = result, arguments
         except (OSError, AttributeError):  # not loadable here, or without the functions that are needed
             continue
         if ctypes.sizeof(ctypes.c_void_p) == 8 and library.rd_kafka_version() == confluent_kafka.libversion()[1]:
             return library
     return None
-
-
-def _typed(library: _Library, names: Iterable[str]) -> _Library:
-    for name in names:
-        function = getattr(library, name)
-        function.restype, function.argtypes = _CALLS[name]
-    return library
 
 
 def _client(library: ctypes.CDLL, settings: KafkaSettings) -> int:
