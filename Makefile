@@ -85,7 +85,7 @@ faults: setup redis ## The same at full length, and two hundred faults on one ta
 	FAULTS_LONG=1 FAULTS_COUNT=200 FAULTS_SECONDS=3000 FAULTS_RESULTS=$(FAULTS)-long.json $(RUN) pytest -m faults
 
 .PHONY: bench-cluster
-bench-cluster: setup ## Compare with hand-written loops and Kafka Streams on real servers (needs a JDK; an hour)
+bench-cluster: setup redis ## Compare with hand-written loops and Kafka Streams on real servers (needs a JDK; an hour)
 	$(RUN) python -m benchmarks.cluster.run $(BENCH)
 
 .PHONY: format

@@ -160,11 +160,13 @@ def _drive(job: Job, walk: Walk, pace: Pace, producer: Producer) -> dict[tuple[s
     k = 0
     while k < total:
         due = min(total, int((time.perf_counter() - start) * pace.ticks_per_s) + 1)
-        now = time.time()  # what is due at once has one time
-        text, burst = stamp(now - BAR_S), []
+        now = time.time()  # what is due at once has one time, but for the ticks of one symbol: they would be repeats
+        text, burst, rows = stamp(now - BAR_S), [], 0
         while k < due:
             r, i = divmod(k, n)
             if i == 0:
+                rows += 1
+                text = stamp(now - BAR_S + 1e-6 * rows)
                 jump = (rng.random(n) < 1 / pace.one_in) & (r - jumped > QUIET_ROWS)
                 jumped[jump] = r
                 values = list(zip(*(c.tolist() for c in walk.row(jump)), strict=True))
