@@ -1,5 +1,6 @@
 """What the servers are made of, without starting one."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,28 @@ def test_what_a_registry_tool_said_reaches_the_user(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(DownloadError, match=r"mvn could not download(.|\n)*artifact x:y"):
         downloads.maven(tmp_path / "jars", [Artifact("x", "y", "1")])
+
+
+@pytest.mark.parametrize(("content", "right"), [("as it was published", True), ("another one", False)])
+def test_a_file_whose_digest_is_known_is_checked_against_it(
+    content: str, right: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The registry is then not asked for its own: not every mirror has it."""
+    tool = tmp_path / "mvn"
+    tool.write_text(
+        '#!/bin/sh\ncase "$*" in *--strict-checksums*) exit 1;; esac\n'
+        f'for a; do case "$a" in -DoutputDirectory=*) printf "{content}" > "${{a#*=}}/y-1.zip";; esac; done\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    wanted = hashlib.sha256(b"as it was published").hexdigest()
+    artifact = Artifact("x", "y", "1", packaging="zip", sha256=wanted)
+    if right:
+        assert (downloads.maven(tmp_path / "zip", [artifact]) / "y-1.zip").read_text() == content
+        return
+    with pytest.raises(DownloadError, match=r"y-1\.zip is not the file that it should be"):
+        downloads.maven(tmp_path / "zip", [artifact])
+    assert not (tmp_path / "zip").exists()
 
 
 def test_a_folder_closed_to_others_has_one_open_substitute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The servers' software from ordinary package registries, kept in a cache folder."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -32,12 +33,14 @@ for coordinate in coordinates:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A Maven artifact; a jar comes with all that it needs at run time."""
+    """A Maven artifact; a jar comes with all that it needs at run time. Its file is checked against `sha256` where that
+    is known, else against what the registry says of it."""
 
     group: str
     name: str
     version: str
     packaging: str = "jar"
+    sha256: str = ""
 
 
 def cache_folder() -> Path:
@@ -51,7 +54,7 @@ def maven(folder: Path, artifacts: Sequence[Artifact]) -> Path:
 
     Raises DownloadError with what the tool said. Two processes may call it at once.
     """
-    return once(folder, lambda into: _maven(into, artifacts))
+    return once(folder, lambda into: _fetch(into, artifacts))
 
 
 def wheel(name: str, version: str) -> Path:
@@ -80,6 +83,23 @@ def once(folder: Path, fill: Callable[[Path], None]) -> Path:
     return folder
 
 
+def _fetch(into: Path, artifacts: Sequence[Artifact]) -> None:
+    _maven(into, artifacts)
+    for artifact in artifacts:
+        if artifact.sha256:
+            _check(into / f"{artifact.name}-{artifact.version}.{artifact.packaging}", artifact.sha256)
+
+
+def _check(path: Path, wanted: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted:
+        raise DownloadError(
+            f"{path.name} is not the file that it should be: its SHA-256 is {found}, and {wanted} was expected; it may "
+            "be damaged, or another one under its name. Try again, or look at the registry that Maven is set to"
+        )
+
+
 def _maven(into: Path, artifacts: Sequence[Artifact]) -> None:
     mvn = shutil.which("mvn")
     if mvn is None:
@@ -91,7 +111,8 @@ def _maven(into: Path, artifacts: Sequence[Artifact]) -> None:
         pom = Path(scratch) / "pom.xml"
         pom.write_text(_pom(artifacts))
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={into}"]
-        _run([mvn, "-q", "-B", "--strict-checksums", "-f", str(pom), *goal], {})
+        checksums = "--lax-checksums" if all(a.sha256 for a in artifacts) else "--strict-checksums"
+        _run([mvn, "-q", "-B", checksums, "-f", str(pom), *goal], {})
 
 
 def _pom(artifacts: Sequence[Artifact]) -> str:

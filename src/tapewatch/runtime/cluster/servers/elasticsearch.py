@@ -17,7 +17,11 @@ from tapewatch.runtime.cluster.servers.ports import HOST, free_port
 from tapewatch.runtime.cluster.servers.process import Launch, Running
 
 _ARTIFACT = Artifact(
-    "org.elasticsearch.distribution.integ-test-zip", "elasticsearch", versions.ELASTICSEARCH, packaging="zip"
+    "org.elasticsearch.distribution.integ-test-zip",
+    "elasticsearch",
+    versions.ELASTICSEARCH,
+    packaging="zip",
+    sha256=versions.ELASTICSEARCH_SHA256,
 )
 _MODULES = ("jdk.jdi", "jdk.incubator.vector")
 _SETTINGS: dict[str, object] = {
