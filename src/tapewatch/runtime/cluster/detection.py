@@ -58,7 +58,7 @@ class EngineDetection:
         if batch.dead:
             fates[Fate.DEAD] = len(batch.dead)
         outbox = [dead_entry(self._shard, raw, letter.offset, letter.reason) for letter in batch.dead]
-        if len(outcome.events):
+        if len(outcome.events):  # few small batches have any, and to write of none takes as long as to judge
             outbox += outbox_of(outcome, (), format_rfc3339(self._now_ns() // _MS_NS * _MS_NS))
         minutes = outcome.minutes
         if minutes.through_ns > self._told_ns:  # once more after a load: who merges them drops what it has
