@@ -34,6 +34,7 @@ from tapewatch.model.ticks import Kind, TickBatch
 from tapewatch.model.times import DAY_NS, MINUTE_NS
 
 BAR_NS = MINUTE_NS
+BY_BAR = Matching(bar_ns=BAR_NS)
 AT_ONCE_KINDS = frozenset({"volume_surge", "bad_print", "stale_feed"})
 Floats = NDArray[np.float64]
 
@@ -169,13 +170,13 @@ def judge(wanted: Sequence[Label], at_ns: Sequence[int | None], revisions: Seque
         if at is not None
     )
     moved = [label if at is None else replace(label, onset_ns=at) for label, at in zip(wanted, at_ns, strict=True)]
-    precision = next(f.precision for f in score(moved, revisions).families if f.family == family)
+    precision = next(f.precision for f in score(moved, revisions, BY_BAR).families if f.family == family)
     return Crossed(events, sum(at is None for at in at_ns), precision)
 
 
 def _event(label: Label, at_ns: int, revisions: Sequence[Alert]) -> Event:
-    (told,) = score([label], revisions, Matching(until_end=frozenset({label.kind}))).classes
-    found = score([replace(label, onset_ns=at_ns)], revisions).recall.successes == 1
+    (told,) = score([label], revisions, Matching(bar_ns=BAR_NS, until_end=frozenset({label.kind}))).classes
+    found = score([replace(label, onset_ns=at_ns)], revisions, BY_BAR).recall.successes == 1
     delay = None if told.median_delay_s is None else (told.median_delay_s * 1e9 + label.onset_ns - at_ns) / BAR_NS
     return Event(label, at_ns, found, delay)
 

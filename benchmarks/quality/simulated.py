@@ -37,7 +37,7 @@ NULL_SEED, PLANT_SEED, TRAP_SEED = 830_117, 831_211, 832_309
 reporting and were given up for that reason."""
 
 SIZES = (1.0, 1.5, 2.0)
-MATCHING = Matching(until_end=LASTING_KINDS)
+MATCHING = Matching(bar_ns=MINUTE_NS, until_end=LASTING_KINDS)
 MARKETS = ("stock", "crypto")
 STOCK_ONLY = frozenset({"overnight_gap", "announced_split"})
 Tried = tuple[float, Rate, Rate]  # threshold, recall, precision

@@ -35,9 +35,9 @@ TRAP_KINDS: tuple[TrapKind, ...] = (
     "overnight_gap",
     "announced_split",
 )
-LASTING_KINDS = frozenset({"flash_crash", "pump_dump", "stale_feed"})
+LASTING_KINDS = frozenset({"flash_crash", "pump_dump"})
 """Kinds that are planted over several bars: nothing of their size is there before the last of them (a fall that is made
-good, a rise of four bars, a silence)."""
+good, a rise of four bars)."""
 DATA_QUALITY_KINDS = frozenset({"bad_print", "stale_feed"})
 
 

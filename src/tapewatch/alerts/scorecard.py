@@ -86,10 +86,13 @@ class Scorecard:
 @dataclass(frozen=True, slots=True)
 class Matching:
     """How near is near. A find comes within `tolerance_ns` of the onset (one bar, or 60 s for trades); events of the
-    kinds in `until_end` may be found until as long after their end. Other incidents from `neutral_before_ns` before an
-    onset of a kind in `neutral_kinds` to `neutral_after_ns` after it are neither true nor false."""
+    kinds in `until_end` may be found until as long after their end. On bars of `bar_ns`, which are stamped with their
+    start and judged at their end, an alert that a timer opens counts as one of the bar that its time ends. Other
+    incidents from `neutral_before_ns` before an onset of a kind in `neutral_kinds` to `neutral_after_ns` after it are
+    neither true nor false."""
 
     tolerance_ns: int = MINUTE_NS
+    bar_ns: int = 0
     until_end: frozenset[str] = frozenset()
     neutral_before_ns: int = 0
     neutral_after_ns: int = 0
@@ -169,8 +172,13 @@ def _key(label: Label) -> Key:
     return label.venue, label.symbol, family
 
 
-def _in_window(label: Label, alert: Alert, tolerance_ns: int) -> bool:
-    return label.onset_ns - tolerance_ns <= alert.ts_event_ns <= label.end_ns + tolerance_ns
+def _told_ns(alert: Alert, matching: Matching) -> int:
+    by_timer = alert.onset_k < 0 and alert.ts_event_ns == alert.onset_ns
+    return alert.ts_event_ns - matching.bar_ns if by_timer else alert.ts_event_ns
+
+
+def _in_window(label: Label, alert: Alert, matching: Matching) -> bool:
+    return label.onset_ns - matching.tolerance_ns <= _told_ns(alert, matching) <= label.end_ns + matching.tolerance_ns
 
 
 def _same_way(label: Label, alert: Alert) -> bool:
@@ -182,11 +190,11 @@ def _same_way(label: Label, alert: Alert) -> bool:
 def _delay_s(label: Label, seen: list[_Seen], matching: Matching) -> float | None:
     """Seconds from the onset to the first telling until the end; None where there was none."""
     finds = [
-        alert.ts_event_ns
+        _told_ns(alert, matching)
         for incident in seen
         if not incident.retracted
         for alert in incident.tellings
-        if _in_window(label, alert, matching.tolerance_ns) and _same_way(label, alert)
+        if _in_window(label, alert, matching) and _same_way(label, alert)
     ]
     return (min(finds) - label.onset_ns) / 1e9 if finds else None
 
@@ -207,7 +215,7 @@ def _classes(events: list[Label], delays: dict[int, float | None], late: set[int
 
 def _is_true(seen: _Seen, labels: list[Label], matching: Matching) -> bool:
     return any(
-        _in_window(label, alert, matching.tolerance_ns) and (label.end_ns > label.onset_ns or _same_way(label, alert))
+        _in_window(label, alert, matching) and (label.end_ns > label.onset_ns or _same_way(label, alert))
         for label in labels
         for alert in seen.tellings
     )

@@ -19,7 +19,7 @@ from tapewatch.alerts.scorecard import Matching, Rate, Scorecard, score
 from tapewatch.feeds.paced import paced
 from tapewatch.feeds.simulator import Plan, SimulatorConfig, instruments, labels, market
 from tapewatch.model.alerts import Alert
-from tapewatch.model.times import format_rfc3339
+from tapewatch.model.times import MINUTE_NS, format_rfc3339
 from tapewatch.runtime.cli.tables import STYLES
 from tapewatch.runtime.config.settings import RulesSettings
 from tapewatch.runtime.embedded import build_engine, make_pipeline, open_on_disk, tape_name
@@ -93,7 +93,7 @@ def run_demo(config: SimulatorConfig, data_dir: Path, seconds: float, console: C
 
 def scored(planted: Sequence[Label], revisions: Sequence[Alert]) -> Scorecard:
     """Found against planted, with a bar of tolerance; what is planted over several bars counts until its end."""
-    return score(list(planted), list(revisions), Matching(until_end=LASTING_KINDS))
+    return score(list(planted), list(revisions), Matching(bar_ns=MINUTE_NS, until_end=LASTING_KINDS))
 
 
 def _draw(live: Live, view: "_View", done: threading.Event) -> None:

@@ -112,6 +112,14 @@ def test_the_tolerance_can_be_another() -> None:
     assert score([label()], [alert(4)], Matching(tolerance_ns=5 * MINUTE_NS)).recall == Rate(1, 1)
 
 
+def test_what_a_timer_opens_counts_as_told_with_the_bar_that_its_time_ends() -> None:
+    by_bar, silence = Matching(bar_ns=MINUTE_NS), label(end_ns=NOON + 30 * MINUTE_NS)
+    assert score([silence], [alert(2, onset_k=-1)], by_bar).classes == (ClassScore("drop", Rate(1, 1), (60.0,)),)
+    assert score([silence], [alert(2, onset_k=-1)]).recall == Rate(0, 1)
+    assert score([silence], [alert(2)], by_bar).recall == Rate(0, 1)
+    assert score([silence], [alert(2.01, onset_k=-1)], by_bar).recall == Rate(0, 1)
+
+
 def test_an_event_of_several_bars_is_found_around_its_onset_and_told_late_until_its_end() -> None:
     long = label(end_ns=NOON + 30 * MINUTE_NS)
     assert score([long], [alert(1)]).classes == (ClassScore("drop", Rate(1, 1), (60.0,)),)

@@ -3,7 +3,21 @@
 from dataclasses import replace
 
 from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS
-from tests.unit.detection.support import BTC, NAN, REGULAR_NS, TSLA, Run, Tick, bars, beat, calm, changes, run, watching
+from tests.unit.detection.support import (
+    BTC,
+    NAN,
+    REGULAR_NS,
+    TSLA,
+    Run,
+    Tick,
+    bars,
+    beat,
+    calm,
+    changes,
+    run,
+    trade,
+    watching,
+)
 
 BARS = bars(TSLA, calm(40))
 LAST_NS = BARS[-1].act_ns
@@ -71,3 +85,64 @@ def test_held_ticks_at_the_end_of_the_session_start_no_timer_beyond_it() -> None
     wrong = replace(bars(TSLA, [-1.0], start + 48 * MINUTE_NS)[0], open=-1.0, high=-1.0, low=-1.0)
     found = run(watching(stale_feed={}, bad_print={}), [*ticks, wrong, beat(start + 56 * MINUTE_NS)])
     assert found.of("stale_feed") == []
+
+
+DAY = bars(BTC, calm(400))
+
+
+def silent_from(ticks: list[Tick], *beats_after_ns: int) -> list[int]:
+    """When, in ns after the last tick, it was told that nothing came."""
+    last_ns = ticks[-1].act_ns
+    found = run(watching(stale_feed={}), [*ticks, *(beat(last_ns + at) for at in beats_after_ns)])
+    return [a.ts_event_ns - last_ns for a in found.of("stale_feed") if a.change == "fired" and a.ts_event_ns > last_ns]
+
+
+def with_pauses(*minutes: int) -> list[Tick]:
+    """A day's bars, with one pause of each length after every hundred."""
+    ticks: list[Tick] = []
+    for pause in minutes:
+        start_ns = ticks[-1].act_ns + pause * MINUTE_NS if ticks else REGULAR_NS
+        ticks += bars(BTC, calm(100), start_ns)
+    return ticks
+
+
+def test_a_feed_like_a_clock_is_missed_after_the_second_bar_that_does_not_come() -> None:
+    assert silent_from(DAY, 2 * MINUTE_NS) == []
+    assert silent_from(DAY, 2 * MINUTE_NS + 1) == [2 * MINUTE_NS]
+
+
+def test_one_missing_bar_is_never_a_silence() -> None:
+    gone = [tick for i, tick in enumerate(DAY) if i % 50 != 49]
+    assert run(watching(stale_feed={}), [*gone, beat(gone[-1].act_ns)]).of("stale_feed") == []
+
+
+def test_one_that_pauses_has_the_patience_that_its_pauses_ask_for() -> None:
+    ticks = with_pauses(0, 4, 0, 3)
+    (told,) = silent_from(ticks, HOUR_NS)
+    assert 8.9 * MINUTE_NS < told < 9.1 * MINUTE_NS  # twice the longest, less a tenth that fades in five hours
+
+
+def test_a_long_memory_fades() -> None:
+    (told,) = silent_from([*with_pauses(0, 4), *bars(BTC, calm(2880), with_pauses(0, 4)[-1].act_ns)], HOUR_NS)
+    assert 3.3 * MINUTE_NS < told < 4 * MINUTE_NS  # to 1/e in two days
+
+
+def test_a_silence_that_was_told_makes_the_next_wait_longer_only_by_what_was_usual() -> None:
+    back = bars(BTC, calm(100), DAY[-1].act_ns + 20 * MINUTE_NS)
+    (told,) = silent_from([*DAY, *back], HOUR_NS)
+    assert 3.8 * MINUTE_NS < told < 3.9 * MINUTE_NS  # twice the two minutes, faded by 100 bars
+
+
+def test_bursts_of_trades_do_not_make_the_pauses_between_them_silences() -> None:
+    at_ns, ticks = REGULAR_NS, []
+    for burst in range(60):
+        ticks += [trade(at_ns + i * SECOND_NS, BTC, 100.0, trade_id=burst * 100 + i + 1) for i in range(50)]
+        at_ns = ticks[-1].at_ns + (10 + burst % 5) * MINUTE_NS
+    found = run(watching(stale_feed={}), ticks).of("stale_feed")
+    assert all(a.onset_ns < REGULAR_NS + 3 * HOUR_NS for a in found)  # it is known after three hours
+
+
+def test_bars_of_four_hours_are_not_silent_between_two_of_them() -> None:
+    ticks = [replace(t, interval_ns=4 * HOUR_NS) for t in bars(BTC, calm(40), step_ns=4 * HOUR_NS)]
+    assert silent_from(ticks, 4 * HOUR_NS) == []
+    assert silent_from(ticks, 4 * HOUR_NS + 1) == [4 * HOUR_NS]

@@ -36,6 +36,7 @@ def matching_of(exposure: Exposure) -> Matching:
     tolerance_ns = max(exposure.longest_ns, TRADES_TOLERANCE_NS if exposure.trades else 0)
     return Matching(
         tolerance_ns=tolerance_ns or TRADES_TOLERANCE_NS,
+        bar_ns=0 if exposure.trades else exposure.longest_ns,
         neutral_before_ns=30 * MINUTE_NS,
         neutral_after_ns=2 * HOUR_NS,
         neutral_kinds=frozenset({"pump_dump"}),
