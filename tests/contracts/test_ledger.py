@@ -78,6 +78,15 @@ def test_a_channel_with_any_number_of_due_rows_can_be_left_out(ledger: Ledger) -
     assert {r.channel for r in ledger.due(200, 30)} == {"hangs"}
 
 
+def test_the_oldest_of_all_channels_come_first_and_no_more_than_asked_for(ledger: Ledger) -> None:
+    rows = [_row(revision=i + 1, channel=name, next_try_ns=i) for i, name in enumerate(["slack", "email"] * 3)]
+    ledger.owe(list(reversed(rows)))
+    assert ledger.due(10, 4) == rows[:4]
+    assert ledger.due(10, 0) == []
+    assert ledger.due(10, 10, {"slack"}) == rows[1::2]
+    assert ledger.due(10, 10, {"slack", "email"}) == []
+
+
 @pytest.mark.parametrize("state", ["done", "dead", "suppressed"])
 def test_only_pending_rows_are_due(ledger: Ledger, state: str) -> None:
     ledger.owe([ROW])

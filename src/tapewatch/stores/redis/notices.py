@@ -29,8 +29,8 @@ class RedisNoticeLedger:
 
     def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
         self._client: Any = client  # its types leave open whether it is asynchronous
-        names = ("rows", "due", "settled", "dead")
-        self._rows, self._due, self._settled, self._dead = (f"{prefix}:{{notices}}:{n}" for n in names)
+        names = ("rows", "channels", "due", "settled", "dead")
+        self._rows, self._channels, self._due, self._settled, self._dead = (f"{prefix}:{{notices}}:{n}" for n in names)
         self._owe = Script("notices_owe")
         self._lane = Lane(client)
 
@@ -38,26 +38,33 @@ class RedisNoticeLedger:
         """As the port says; one round trip, all rows or none."""
         if not rows:
             return []
+        keys = [self._rows, self._channels, *dict.fromkeys(self._due_of(row.channel) for row in rows)]
         args: list[str | bytes | int] = []
         for row in rows:
-            args += [_key(row), _encode(row), str(float(row.next_try_ns)) if row.state == "pending" else ""]
-        new = self._owe(self._lane, [self._rows, self._due], args)
+            score = str(float(row.next_try_ns)) if row.state == "pending" else ""
+            args += [_key(row), _encode(row), score, row.channel, keys.index(self._due_of(row.channel)) + 1]
+        new = self._owe(self._lane, keys, args)
         return [row for row, added in zip(rows, new, strict=True) if added]
 
     def due(self, now_ns: int, limit: int, without: Collection[str] = ()) -> list[LedgerRow]:
-        """As the port says; a round trip more for each `limit` due rows of the channels in `without`."""
-        keys: list[bytes] = []
-        start = 0
+        """As the port says; three round trips, and of each channel at most `limit` keys."""
         with answering():
-            while limit > 0 and len(keys) < limit:
-                page = self._client.zrangebyscore(self._due, "-inf", float(now_ns), start=start, num=limit)
-                keys += [key for key in page if _channel(key) not in without]
-                start += limit
-                if len(page) < limit:
-                    break
-            found = self._client.hmget(self._rows, keys[:limit]) if keys else []
+            pipe = self._client.pipeline(transaction=False)
+            for channel in self._known():
+                if channel not in without:
+                    pipe.zrangebyscore(
+                        self._due_of(channel), "-inf", float(now_ns), start=0, num=max(limit, 0), withscores=True
+                    )
+            oldest = sorted((score, key) for page in pipe.execute() for key, score in page)[: max(limit, 0)]
+            found = self._client.hmget(self._rows, [key for _, key in oldest]) if oldest else []
         rows = [_row.decode(data) for data in found if data is not None]
         return [row for row in rows if row.state == "pending" and row.next_try_ns <= now_ns]
+
+    def _due_of(self, channel: str) -> str:
+        return f"{self._due}:{channel}"
+
+    def _known(self) -> list[str]:
+        return sorted(name.decode() for name in self._client.smembers(self._channels))
 
     def settle(self, row: LedgerRow) -> None:
         """As the port says."""
@@ -65,8 +72,10 @@ class RedisNoticeLedger:
         with answering():
             pipe = self._client.pipeline(transaction=True)
             pipe.hset(self._rows, key, _encode(row))
-            within = {"pending": (self._due,), "dead": (self._settled, self._dead)}.get(row.state, (self._settled,))
-            for index in (self._due, self._settled, self._dead):
+            pipe.sadd(self._channels, row.channel)
+            due = self._due_of(row.channel)
+            within = {"pending": (due,), "dead": (self._settled, self._dead)}.get(row.state, (self._settled,))
+            for index in (due, self._settled, self._dead):
                 if index in within:
                     pipe.zadd(index, {key: float(row.next_try_ns)})
                 else:
@@ -85,7 +94,10 @@ class RedisNoticeLedger:
     def pending(self) -> int:
         """How many notices are owed."""
         with answering():
-            return int(self._client.zcard(self._due))
+            pipe = self._client.pipeline(transaction=False)
+            for channel in self._known():
+                pipe.zcard(self._due_of(channel))
+            return sum(pipe.execute())
 
     def prune(self, before_ns: int) -> int:
         """Forget rows that were settled and whose last try was before then; return how many."""
@@ -202,10 +214,6 @@ class RedisNoticeMemory:
 
 def _key(row: LedgerRow) -> bytes:
     return _encode((row.alert_id, row.revision, row.channel, row.recipient))
-
-
-def _channel(key: bytes) -> str:
-    return str(msgspec.json.decode(key)[2])
 
 
 def _place(place: Place) -> str:
