@@ -138,9 +138,12 @@ def end_reason(episode: Row, price: float) -> int:
 
 
 @compiled
-def is_retracted(episode: Row, price: float) -> bool:
-    """A lone signal without volume behind it, of which 80 % came back within 3 bars: it was no move."""
+def is_retracted(episode: Row, price: float, gone_ns: int, interval_ns: int) -> bool:
+    """A lone signal without volume behind it, of which 80 % came back within 3 bars: it was no move. `gone_ns` is the
+    time since it: what is back only after a hole may have been one."""
     if episode.state != FIRING or episode.confirmed or episode.signals > 1 or episode.quiet > RETRACT_BARS:
+        return False
+    if gone_ns > (RETRACT_BARS + 1) * max(interval_ns, MINUTE_NS):
         return False
     return move(price, episode.before) <= 0.2 * move(episode.extreme, episode.before)
 

@@ -216,7 +216,8 @@ def follow_up(
         if level == CLOSE:
             m = end_episode(out, m, RESOLVED, rule, bit, direction, ep, common, head, tick, where, DATA_RETURNED)
             continue
-        if is_bar and direction != 0 and is_retracted(ep, tick.close):
+        gone_ns = tick.act_ns - ep.last_above_ns
+        if is_bar and direction != 0 and is_retracted(ep, tick.close, gone_ns, tick.interval_ns):
             m = end_episode(out, m, RETRACTED, rule, bit, direction, ep, common, head, tick, where, BAD_PRINT)
             continue
         if follow(ep, direction, tick.close):

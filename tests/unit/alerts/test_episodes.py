@@ -168,6 +168,12 @@ def test_a_jump_that_comes_back_later_is_not_retracted() -> None:
     assert steps(course(*[103.2] * 6, 100.5, volume=500.0)) == ["fired"]
 
 
+@pytest.mark.parametrize(("minutes", "after"), [(3, "retracted"), (10, "fired")])
+def test_a_jump_that_is_back_after_a_hole_is_not_retracted(minutes: int, after: str) -> None:
+    back = replace(bars(TSLA, [100.5], EVENT_NS + minutes * MINUTE_NS)[0], volume=500.0)
+    assert steps(course(103.2, volume=500.0, then=(back,)))[-1] == after
+
+
 def test_a_jump_that_fired_twice_is_not_retracted() -> None:
     assert "retracted" not in steps(course(103.2, 106.5, 103.4, 100.7, 100.1, volume=500.0))
 
