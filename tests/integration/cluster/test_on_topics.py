@@ -6,14 +6,14 @@ import uuid
 
 import msgspec
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from tapewatch.model.times import format_rfc3339
 from tapewatch.runtime.cluster.kafka_ports import KafkaOutbox
-from tapewatch.runtime.cluster.on_topics import OnTopics
+from tapewatch.runtime.cluster.on_topics import SKEW_MS, OnTopics
 from tapewatch.runtime.cluster.protocol.ports import ShardId
 from tapewatch.runtime.cluster.servers import Running
 from tapewatch.stores.port import OutboxEntry
-from tapewatch.tape.kafka import KafkaTape
 from tapewatch.tape.kafka_dead import DeadMessage
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.kafka_settings import KafkaSettings
@@ -46,13 +46,15 @@ def publish(settings: KafkaSettings, entries: list[OutboxEntry]) -> None:
 
 
 def wait_for_quiet(settings: KafkaSettings) -> None:
-    """Until nothing has come for a second: processes of a test before this one may still write."""
-    tapes = [KafkaTape(settings, "anomaly_alerts", partition) for partition in range(2)]
-    before: list[tuple[int, int]] = []
-    while before != (before := [tape.bounds() for tape in tapes]):
-        time.sleep(1.0)
-    for tape in tapes:
-        tape.close()
+    """Until no alert is as young as a look reaches back: it shares out what it may read among partitions that have any,
+    and a test before this one may just have written to both."""
+    consumer, quiet = Consumer(settings.reader() | {"group.id": "quiet"}), False
+    while not quiet:
+        time.sleep(0.5)
+        since_ms = time.time_ns() // 1_000_000 - SKEW_MS - 1_000
+        asked = [TopicPartition("anomaly_alerts", partition, since_ms) for partition in range(2)]
+        quiet = all(at.offset < 0 for at in consumer.offsets_for_times(asked, 10.0))
+    consumer.close()
 
 
 def test_what_was_published_of_each_kind_is_found_by_its_id_and_the_rest_is_not(settings: KafkaSettings) -> None:
@@ -91,13 +93,13 @@ def test_nothing_is_read_where_nothing_came_since_the_entries_were_found(setting
 
 
 def test_a_look_ends_although_others_go_on_to_write(settings: KafkaSettings) -> None:
-    """The end of a partition is told again each time that more of it was read."""
+    """Without a pause: a look that went for the end of a partition would never come to it."""
     publish(settings, alerts(3_000))
     over, other = threading.Event(), alerts(1)[0].payload
 
     def write() -> None:
         publisher = KafkaPublisher(settings, linger_ms=0)
-        while not over.wait(0.002):
+        while not over.wait(0.001):
             for partition in range(2):
                 publisher.send("anomaly_alerts", [b"TSLA"], [other], partition=partition)
         publisher.flush()

@@ -67,23 +67,29 @@ class OnTopics:
             consumer.close()
 
     def _read(self, consumer: Consumer, topics: Sequence[str], since_ms: int | None) -> Iterator[tuple[str, str]]:
-        """Topic and event id of every message from then on."""
-        left = {(at.topic, at.partition): at for at in self._starts(consumer, topics, since_ms)}
-        consumer.assign(list(left.values()))
+        """Topic and event id of every message from then on, up to the ends of now: others may write without a pause."""
+        starts = self._starts(consumer, topics, since_ms)
+        left = {(at.topic, at.partition): end for at, end in starts if at.offset < end}
+        consumer.assign([at for at, end in starts if at.offset < end])
         while left:
             message = consumer.poll(self._settings.timeout_s)
             if message is None:
                 raise RetryableError(f"nothing came from {sorted(left)}, which go on")
             error = message.error()
-            if error is None:
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise as_ours(error, "reading what was published")
+            place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
+            end = left.get(place, 0)
+            if error is None and offset < end:
                 self.counts["read"] += 1
                 yield message.topic() or "", _id_of(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                left.pop((message.topic() or "", message.partition() or 0), None)  # told again where more has come
-            else:
-                raise as_ours(error, "reading what was published")
+            if error is not None or offset + 1 >= end:
+                left.pop(place, None)
 
-    def _starts(self, consumer: Consumer, topics: Sequence[str], since_ms: int | None) -> list[TopicPartition]:
+    def _starts(
+        self, consumer: Consumer, topics: Sequence[str], since_ms: int | None
+    ) -> list[tuple[TopicPartition, int]]:
+        """Where to begin in each partition that has anything since then, and where it ends now."""
         timeout_s, parts = self._settings.timeout_s, []
         for topic in topics:
             parts += [(topic, p) for p in consumer.list_topics(topic, timeout_s).topics[topic].partitions]
@@ -92,12 +98,14 @@ class OnTopics:
             later = [at for at in consumer.offsets_for_times(asked, timeout_s) if at.offset >= 0]
         else:
             later = [TopicPartition(topic, p, 0) for topic, p in parts]
+        found = []
         for at in later:
             first, end = ends_of(consumer, at.topic, at.partition, timeout_s)
             newest = end - self._most // len(later)
             self.counts["cut"] += at.offset < newest
             at.offset = max(at.offset, first, newest)
-        return later
+            found.append((at, end))
+        return found
 
 
 def _id(entry: OutboxEntry) -> str:
