@@ -69,8 +69,8 @@ class OnTopics:
     def _read(self, consumer: Consumer, topics: Sequence[str], since_ms: int | None) -> Iterator[tuple[str, str]]:
         """Topic and event id of every message from then on, up to the ends of now: others may write without a pause."""
         starts = self._starts(consumer, topics, since_ms)
-        left = {(at.topic, at.partition): end for at, end in starts if at.offset < end}
-        consumer.assign([at for at, end in starts if at.offset < end])
+        left = {(at.topic, at.partition): end for at, end in starts}
+        consumer.assign([at for at, _ in starts])
         while left:
             message = consumer.poll(self._settings.timeout_s)
             if message is None:
@@ -104,7 +104,8 @@ class OnTopics:
             newest = end - self._most // len(later)
             self.counts["cut"] += at.offset < newest
             at.offset = max(at.offset, first, newest)
-            found.append((at, end))
+            if at.offset < end:
+                found.append((at, end))
         return found
 
 
