@@ -20,8 +20,6 @@ from tapewatch.tape.memory import MemoryTape
 from tapewatch.tape.segment import SegmentTape
 from tests.unit.feeds.helpers import bars, gather, write, zone_of
 
-Opened = Callable[[], Feed]
-
 
 def csv_feed(folder: Path) -> Feed:
     rows = [f"{1744034400 + 7 * (i // 3)},S{i % 3},{i + 1},{i + 2},{i},{i + 1.5},{i * 10}" for i in range(200)]

@@ -76,8 +76,9 @@ def remember(episode: Row, event: Row) -> None:
 
 
 @compiled_apart
-def start(episode: Row, incidents: Row, common: Row, event: Row, confirmed: int) -> None:
-    """Open an episode with the signal in `event`. The price before and the threshold are frozen."""
+def start(episode: Row, incidents: Row, common: Row, event: Row, confirmed: int, act_ns: int) -> None:
+    """Open an episode with the signal in `event`. The price before and the threshold are frozen. What is dated ahead of
+    the symbol's clock `act_ns` belongs to the incident of now: no later one would be near it."""
     episode.state = FIRING
     episode.revision = 1
     episode.onset_ns = event.event_ns
@@ -91,7 +92,7 @@ def start(episode: Row, incidents: Row, common: Row, event: Row, confirmed: int)
     episode.quiet = 0
     episode.recovering_ns = 0
     category = DATA_QUALITY if common.category == DATA_QUALITY else PRICE
-    join_incident(incidents, episode, category, event.event_ns, event.k)
+    join_incident(incidents, episode, category, min(event.event_ns, act_ns), event.k)
 
 
 @compiled_apart

@@ -73,7 +73,7 @@ class Engine:
         # Earliest deadline, slot to resume a heartbeat at, number of slots, whether late ticks are judged.
         # Then what breadth needs (see `MinuteBuffer`), the length of chunks, the row to go on comparing venues at.
         self._clock = np.array([-NEVER_NS, 0, 0, int(rules.judge_late), 0, 0, 0, 0, 0, rules.chunk_ns, 0], np.int64)
-        self._facts = calibration.instruments
+        self.facts = calibration.instruments
         self._peers, self._peers_of = NOBODY, 0 if any(d.across for d in detectors) else -1  # -1: nobody asks
         self._minutes = MinuteBuffer(self._clock[4:9], rules, self._table)
         buffer = np.zeros(1, BUFFER).view(np.recarray)
@@ -82,7 +82,7 @@ class Engine:
         self._none = self._events[:0].copy()
         self._symbols: tuple[Instrument, ...] = ()
         self._slots = np.zeros(1, np.int64)
-        self._narrator = Narrator(rules, self._table.instruments)
+        self._narrator = Narrator(rules, self._table.instruments, self.facts)
 
     @property
     def symbols(self) -> int:
@@ -139,7 +139,7 @@ class Engine:
         return events.view(np.recarray)
 
     def _name(self, of: Instrument) -> tuple[str, str]:
-        return common_name(of, self._facts.get(str(of)))
+        return common_name(of, self.facts.get(str(of)))
 
     def changed_rows(self) -> list[tuple[str, bytes]]:
         """Key and bytes of the rows that changed since the last call."""

@@ -20,10 +20,17 @@ PHASE_SECONDS = (14400.0, 19800.0, 23400.0, 14400.0, 86400.0)  # closed, pre, re
 
 @compiled
 def is_gap(head: Row, interval_ns: int, act_ns: int) -> bool:
-    """More than 30 bars (trades, and bars below a minute: 30 minutes) since the last close: no return over that."""
+    """More than 30 bars (trades, and bars below a minute: 30 minutes) since the last close, or an announced halt: no
+    return over that."""
     unit = max(interval_ns, MINUTE_NS)
-    gap: bool = act_ns - head.close_ns > GAP_BARS * unit
+    gap: bool = head.close_ns < 0 or act_ns - head.close_ns > GAP_BARS * unit
     return gap
+
+
+@compiled
+def silence_ns(head: Row, act_ns: int) -> int:
+    """Since the last close."""
+    return int(act_ns - abs(head.close_ns))
 
 
 @compiled

@@ -145,6 +145,6 @@ def take_facts(head: Row, cold: Row, group: Row, event_ns: int) -> int:
             changed = 1
     for j in range(group.halts):
         if head.event_ns < group.halt_until_ns[j] <= event_ns:
-            head.close_ns = 0
+            head.close_ns = -abs(head.close_ns)
             changed = 1
     return changed

@@ -73,7 +73,7 @@ RULE = """    level = NONE
         m = settle(out, m, level, params.c{i}, head, cold, tick, where)
 {answer}"""
 
-ANSWER = """    if not is_trade and row.r{i}.provisional != 0:
+ANSWER = """    if not is_trade and (verdict == OK or verdict == OFF_SCALE or verdict == REVERTED) and row.r{i}.provisional != 0:
         if level == FIRE and out.at[first].direction == row.r{i}.provisional:
             out.at[first].stage = CONFIRMED
             out.at[first].bar_ns = event_ns
@@ -189,7 +189,7 @@ PENDING = """if kind == JUMP and interval_ns > 0:
                 m = peek(row, cold, params, group, mask, out, m, where, event_ns, act_ns, interval_ns, dt_ns, o, h, lo, c, v,
                          event_ns, 0)"""
 AHEAD_OF_TIME = """if fate == FUTURE:
-                m = enter_apart(row, cold[s], params, group, masks[s], out, m, (i, off[at], slot, TIMER), event_ns, act_ns,
+                m = enter_apart(row, cold[s], params, group, masks[s], out, m, (i, off[at], slot, TIMER), event_ns, head.last_ns,
                     interval_ns, int64(0), op[at], hi[at], lo[at], cl[at], volume, side[at], AHEAD, clock[9])
                 dirty[s] = 3"""
 DISORDER = """if fate != FUTURE and masks[s] & {watched}:

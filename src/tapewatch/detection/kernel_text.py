@@ -82,6 +82,9 @@ def _timers(detectors: Sequence[Detector], chunked: bool) -> str:
         dues += (
             f"            if row.r{i}.deadline_ns == best:\n"
             f"                level = due_{i}(row.r{i}, params.p{i}, head, best, out.at[m])\n"
+            f"                common = params.c{i}\n"
+            f"                if best < common.from_ns or best >= common.until_ns:\n"
+            f"                    level, row.r{i}.deadline_ns = NONE, NEVER_NS\n"
             f"                if level != NONE and (mask >> {i}) & 1:\n"
             f"                    m = settle(out, m, level, params.c{i}, head, cold, tick, where)\n"
         )

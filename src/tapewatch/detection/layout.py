@@ -89,7 +89,7 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("last_bar", "f8", (5,)),  # open, high, low, close, volume as delivered
             ("ids", "i8", (2,)),  # hashes of the last trade ids
             ("close", "f8"),  # last close in the windows; 0 before the first
-            ("close_ns", "i8"),
+            ("close_ns", "i8"),  # of `close`; negative: no return is taken from there, as an announced halt followed
             ("step", "f8"),  # smallest price step of this thousand ticks, and of the one before
             ("step_before", "f8"),
             ("holes", "i4"),

@@ -21,6 +21,15 @@ def market_of(venue: str, symbol: str) -> str:
     return f"{venue}:{quote_currency(venue, symbol)}"
 
 
+def money_of(of: Instrument, facts: Facts | None) -> str:
+    """The currency of its prices: what the instruments file says, else what venue and symbol tell.
+
+    >>> money_of(Instrument("XLON", "IGLN"), Facts("IGLN", "XLON", currency="USD"))
+    'USD'
+    """
+    return facts.currency if facts is not None and facts.currency else quote_currency(of.venue, of.symbol)
+
+
 def common_name(of: Instrument, facts: Facts | None) -> tuple[str, str]:
     """(name, money) that venues of one instrument share: what the file says, else its symbol and what the name tells.
 

@@ -29,7 +29,7 @@ def migrate(
     kept = {(r.name, r.version): i for i, r in enumerate(new.rules.rules)}
     events = [e for slot in range(len(table.instruments)) for e in _endings(table, slot, old, kept)]
     ended = np.array(events, EVENT).view(np.recarray) if events else np.zeros(0, EVENT).view(np.recarray)
-    alerts = Narrator(old, table.instruments).alerts(ended, detected)
+    alerts = Narrator(old, table.instruments, new.facts).alerts(ended, detected)
     new.adopt(table, [(i, kept.get((r.name, r.version))) for i, r in enumerate(old.rules)])
     return new.changed_rows(), alerts
 

@@ -1,12 +1,15 @@
 """From events (numbers) to signals and alerts (messages with a sentence that explains)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from tapewatch.alerts.codes import CHANGES, REASONS, RECOVERING, RESOLVED, RETRACTED, SIGNAL
-from tapewatch.detection.calendars import quote_currency, venue_info
+from tapewatch.detection.calendars import venue_info
+from tapewatch.detection.instruments import Facts
+from tapewatch.detection.markets import money_of
 from tapewatch.detection.narrate_signals import DIRECTIONS, details_of, percent, rows_of, signals_of
 from tapewatch.detection.rules import CompiledRule, RuleSet
 from tapewatch.detection.stats.scale import SOURCES
@@ -25,11 +28,12 @@ def _known(value: float) -> float | None:
 
 
 class Narrator:
-    """Writes messages for one rule set; `instruments` is the engine's list, by slot."""
+    """Writes messages for one rule set; `instruments` is the engine's list, by slot, `facts` what is known of them."""
 
-    def __init__(self, rules: RuleSet, instruments: list[Instrument]) -> None:
+    def __init__(self, rules: RuleSet, instruments: list[Instrument], facts: Mapping[str, Facts]) -> None:
         self._rules = rules.rules
         self._instruments = instruments
+        self._facts = facts
 
     def signals(self, events: Any, detected: str | None) -> list[Signal]:
         """The signals among the events, in order."""
@@ -63,7 +67,7 @@ class Narrator:
             category=detector.category,
             venue=at.venue,
             symbol=at.symbol,
-            currency=quote_currency(at.venue, at.symbol),
+            currency=money_of(at, self._facts.get(str(at))),
             direction=direction,
             alert_type=detector.alert_type or direction,
             state=_state(kind, int(ep["state"])),

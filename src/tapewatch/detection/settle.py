@@ -142,14 +142,14 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
     event.confirmed = 0  # the place in the buffer is used again
     if common.each:
         kind = FIRED
-        start(ep, cold.incidents, common, event, confirmed)
+        start(ep, cold.incidents, common, event, confirmed, tick.act_ns)
         stamp(event, kind, 1, rule, head, tick, where, NO_REASON)
         snapshot(event.episode, ep)
         ep.state = CLOSED
         return m + 1
     kind = absorb(ep, event, tick.act_ns)
     if kind == FIRED:
-        start(ep, cold.incidents, common, event, confirmed)
+        start(ep, cold.incidents, common, event, confirmed, tick.act_ns)
         head.open_mask |= 1 << bit
     elif ep.state != CLOSED:
         if follow(ep, event.direction, tick.close) and kind == SIGNAL:
@@ -158,8 +158,9 @@ def on_fire(out: Row, m: int, rule: int, common: Row, head: Row, cold: Row, tick
             ep.revision += 1
         if kind != SIGNAL:
             ep.told = ep.extreme
-    ep.quiet = 0
-    ep.last_above_ns = tick.act_ns
+    if ep.state != CLOSED:  # muted, it changes nothing
+        ep.quiet = 0
+        ep.last_above_ns = tick.act_ns
     if kind == SIGNAL and repeats_too_soon(ep, event.value, tick.act_ns):
         return m
     ep.said_ns = tick.act_ns

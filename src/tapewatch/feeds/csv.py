@@ -34,7 +34,7 @@ from tapewatch.feeds.gunzip import unpacked
 from tapewatch.feeds.heartbeats import NO_TIME, HeartbeatGrid, Placed, heartbeat_columns, insert_heartbeats
 from tapewatch.feeds.merge import Stream, merge
 from tapewatch.feeds.prefetch import prefetch
-from tapewatch.feeds.steps import smallest_step
+from tapewatch.feeds.steps import newest_first, smallest_step
 from tapewatch.model.errors import InputError
 from tapewatch.model.ticks import DeadLetter, FeedBatch, Kind, TickBatch
 from tapewatch.model.times import MINUTE_NS, SECOND_NS
@@ -101,11 +101,6 @@ class CsvFeed:
         """The venues that were met so far; when opened, those of the heads of the files."""
         return frozenset(instrument.venue for instrument in self._instruments.symbols)
 
-    @property
-    def layouts(self) -> tuple[Layout, ...]:
-        """What was learnt of each source, in order."""
-        return tuple(layout for layout, _ in self._files)
-
     def batches(self, start: int, limit: int = 100_000) -> Iterator[FeedBatch]:
         """As the port says. Raises InputError also where a file turns out damaged further down, after the batches
         before that; the second reading of standard input is an InputError."""
@@ -150,6 +145,8 @@ class CsvFeed:
         raw = read_head(path) if path != STDIN else whole_lines(self._stdin_head, ended=True, file=STDIN_NAME)
         layout = learn_layout(path, raw, settings)
         rows = RowReader(layout, self._instruments).read(Block(raw, 1))
+        if newest_first(rows):
+            raise InputError(f"{path}: its newest row is the first; sort it by time, the oldest row first")
         if layout.kind is Kind.BAR:
             step = settings.interval_ns or smallest_step(rows) or MINUTE_NS
             layout = layout.with_interval(step)

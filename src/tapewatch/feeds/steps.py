@@ -6,6 +6,14 @@ from tapewatch.feeds.csv_rows import Rows
 from tapewatch.feeds.heartbeats import NO_TIME
 from tapewatch.model.times import DAY_NS, HOUR_NS
 
+ENOUGH_ROWS = 5
+
+
+def newest_first(rows: Rows) -> bool:
+    """Do the times only fall, as in the exports of some brokers and web sites? False below `ENOUGH_ROWS`."""
+    times = rows.acting_ns[rows.acting_ns != NO_TIME]
+    return bool(times.size >= ENOUGH_ROWS and (np.diff(times) <= 0).all() and times[0] > times[-1])
+
 
 def smallest_step(rows: Rows) -> int | None:
     """The smallest positive difference of two times of one symbol that follow each other; None where there is none.

@@ -21,7 +21,6 @@ _TIME = "%Y-%m-%dT%H:%M:%S%.fZ"
 _CSV_ORDER = ("timestamp", "venue", "symbol")
 _JSON_ORDER = ("symbol", "venue", "timestamp")
 _BAR = ("open", "high", "low", "close", "volume")
-_TRADE = ("price", "size", "side", "trade_id")
 
 
 def tick_frame(ticks: TickBatch, trade_ids: Column | None = None) -> pl.DataFrame:

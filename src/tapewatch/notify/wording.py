@@ -4,6 +4,7 @@ import unicodedata
 
 from tapewatch.model.alerts import Alert, traded_of
 from tapewatch.model.market import Group
+from tapewatch.model.prices import price_text
 from tapewatch.model.times import format_rfc3339
 from tapewatch.notify.port import Notice
 
@@ -42,7 +43,8 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         ("Event time", f"{alert.timestamp} ({alert.local_time}, {alert.phase})"),
         (
             "Price",
-            f"{alert.price:.10g} {alert.currency}, before {alert.price_before:.10g}, worst {alert.price_extreme:.10g}",
+            f"{price_text(alert.price)} {alert.currency}, before {price_text(alert.price_before)},"
+            f" worst {price_text(alert.price_extreme)}",
         ),
         ("Change", f"{alert.change_pct:+.2f} % now, {alert.peak_change_pct:+.2f} % at its worst"),
         (
@@ -51,7 +53,7 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         ),
         ("Market", alert.market),
         ("Baseline", _baseline(alert)),
-        ("Last ticks", ", ".join(f"{at[11:19]} {close:.10g}" for at, close in alert.last_ticks[-4:]) or "none"),
+        ("Last ticks", ", ".join(f"{at[11:19]} {price_text(close)}" for at, close in alert.last_ticks[-4:]) or "none"),
         ("Alerts", f"{len(incident.alerts)}, {incident.open_alerts} of them open"),
         ("Incident", incident.incident_id),
         ("Alert", f"{alert.alert_id} revision {alert.revision}"),

@@ -20,7 +20,6 @@ from tapewatch.reports.words import MINUS, WIDE, breakable, count, percent, plai
 Json = dict[str, Any]  # what the template reads: strings, numbers, lists and objects only
 NARROW = 9  # characters without a space that fit a narrow column
 TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS, MOST_NAMES = 10, 15, 10, 24
-CATEGORY_NAMES = {"price": "Price", "volume": "Volume", "data_quality": "Data quality"}
 DISPOSITION_NAMES = {
     "manipulation_suspected": "Manipulation suspected",
     "news": "News",

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from tapewatch.model.alerts import SEVERITIES
 from tapewatch.model.errors import GiveUpError, InputError, RetryableError, TapewatchError
 from tapewatch.model.report_task import ReportTask
 from tapewatch.model.times import SECOND_NS, format_rfc3339
@@ -255,8 +256,12 @@ class ReportTasks:
 
 
 def check_request(request: ReportRequest, formats: Sequence[ReportFormat] = FORMATS) -> None:
-    """InputError for what can never be served: an unknown format or zone, a range that ends before it begins."""
+    """InputError for what can never be served: an unknown format, severity or zone, a range that ends before it
+    begins."""
     format_named(request.format, formats)
+    for severity in request.severity or ():
+        if severity not in SEVERITIES:
+            raise InputError(f"severity {severity!r} is not known; write one of {', '.join(SEVERITIES)}")
     zone_of(request)
     if request.from_ns is not None and request.to_ns is not None and request.from_ns >= request.to_ns:
         begin, end = format_rfc3339(request.from_ns), format_rfc3339(request.to_ns)

@@ -3,6 +3,8 @@
 import math
 import re
 
+from tapewatch.model.prices import price_text
+
 MINUS = "\u2212"
 WIDE = 40  # characters without a space that fit a wide column
 # Control characters, halves of characters, and those that change the order or the look of what stands around them.
@@ -59,16 +61,12 @@ def percent(value: float) -> str:
 
 
 def price(value: float) -> str:
-    """A price with about six significant digits, at least two decimals and no exponent.
+    """A price with a true minus sign.
 
-    >>> price(97450.0), price(227.519999), price(0.00001234)
-    ('97,450.00', '227.52', '0.00001234')
+    >>> price(97450.0), price(-37.63)
+    ('97,450.00', '−37.63')
     """
-    if not math.isfinite(value) or value == 0.0:
-        return "n/a" if value else "0.00"
-    decimals = min(max(5 - math.floor(math.log10(abs(value))), 2), 14)
-    whole, _, fraction = f"{value:,.{decimals}f}".replace("-", MINUS).partition(".")
-    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    return price_text(value).replace("-", MINUS)
 
 
 def rarity(days: float | None) -> str:

@@ -273,6 +273,6 @@ def test_the_sentence_keeps_telling_the_strongest_signal_from_what_it_was_measur
     found = course(103.5, 109.9, *[109.9] * 10)
     assert steps(found) == ["fired", "worsened", "recovering"]
     last = found.alerts[-1]
-    assert "moved +6.18 % within 60 s, from 103.5 to 109.9" in last.message
+    assert "moved +6.18 % within 60 s, from 103.50 to 109.90" in last.message
     assert last.value == pytest.approx(6.18, abs=0.01)
     assert last.price_before == pytest.approx(100.0, abs=0.02)

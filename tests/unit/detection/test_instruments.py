@@ -8,10 +8,24 @@ import msgspec
 import pytest
 
 from tapewatch.detection.engine import Engine
-from tapewatch.detection.instruments import read_instruments
+from tapewatch.detection.instruments import Facts, Split, read_instruments
 from tapewatch.model.errors import InputError
 from tapewatch.model.times import HOUR_NS, MINUTE_NS, format_rfc3339, parse_rfc3339
-from tests.unit.detection.support import TSLA, Run, Tick, bars, batch_of, beat, calibration, calm, feed, preset, row
+from tests.unit.detection.support import (
+    TSLA,
+    Run,
+    Tick,
+    bars,
+    batch_of,
+    beat,
+    calibration,
+    calm,
+    engine_for,
+    feed,
+    preset,
+    row,
+    watching,
+)
 
 OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 AT_NS = OPEN_NS + 70 * MINUTE_NS
@@ -63,6 +77,29 @@ def test_no_return_is_taken_over_an_announced_halt() -> None:
     halt = {"begin": format_rfc3339(AT_NS), "end": format_rfc3339(AT_NS + 10 * MINUTE_NS)}
     assert {"price_move_1m", "price_move_5m"} & {s.rule for s in judged(ticks).signals}
     assert judged(ticks, halts=[halt]).signals == []
+
+
+def test_a_price_that_halves_over_an_announced_halt_of_minutes_is_no_split_and_no_night() -> None:
+    minutes = 10 * MINUTE_NS
+    ticks = [*bars(TSLA, calm(70), OPEN_NS), *bars(TSLA, calm(30, 50.0), AT_NS + minutes)]
+    halt = {"begin": format_rfc3339(AT_NS), "end": format_rfc3339(AT_NS + minutes)}
+    told = {s.rule for s in judged(ticks, halts=[halt]).signals}
+    assert not told & {"suspected_split", "overnight_gap"}
+
+
+def test_means_are_those_of_restated_prices_from_the_split_on() -> None:
+    known = [Facts("TSLA", "XNAS", splits=(Split(format_rfc3339(AT_NS), 2.0),))]
+    rules = watching(
+        sma={"params": {"window": 20, "pct": 10.0, "high_pct": 20.0, "critical_pct": 30.0}, "alert": "each"}
+    )
+    ticks = halved()
+    assert feed(engine_for(rules), batch_of(ticks, [TSLA])).alerts
+    assert feed(engine_for(rules, known), batch_of(ticks, [TSLA])).alerts == []
+
+
+def test_the_currency_of_an_alert_is_that_of_the_file() -> None:
+    assert {a.currency for a in judged(halved()).alerts} == {"USD"}
+    assert {a.currency for a in judged(halved(), currency="CHF").alerts} == {"CHF"}
 
 
 def test_facts_change_the_fingerprint_and_the_tick_size_is_that_of_the_file() -> None:

@@ -113,3 +113,13 @@ def test_volume_around_midnight_is_expected_where_nothing_closes(minutes_after_m
     ticks = bars(BTC, [*calm(WARM), 99.4], start_ns)
     ticks[-1] = replace(ticks[-1], volume=6000.0)
     assert bool(run(watching(volume_spike={}), ticks).of("volume_spike")) == fires
+
+
+def test_what_is_said_to_have_been_traded_at_the_turn_of_a_day_is_what_was_traded() -> None:
+    midnight_ns = (REGULAR_NS // DAY_NS + 1) * DAY_NS
+    ticks = bars(BTC, [*calm(WARM), 98.0], midnight_ns - (WARM - 2) * MINUTE_NS)
+    ticks[-1] = replace(ticks[-1], volume=200_000.0)
+    (alert,) = run(watching(volume_spike={}), ticks).of("volume_spike")
+    assert "(200,000 against " in alert.message
+    assert alert.value == pytest.approx(alert.notional_ratio)
+    assert alert.threshold == 16.0  # four times the usual limit of four

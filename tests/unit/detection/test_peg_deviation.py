@@ -25,7 +25,7 @@ def test_half_a_percent_is_told_after_five_minutes_and_dated_to_the_bar_that_mad
     assert (alert.change, alert.direction, alert.severity) == ("fired", "drop", "medium")
     assert alert.ts_event_ns == BEFORE[-1].act_ns + 5 * MINUTE_NS
     assert (alert.price_before, alert.details["peg"], alert.details["held_s"]) == (1.0, 1.0, 300.0)
-    assert "is -0.55 % from its peg of 1, at 0.9945, and has been away from it for 300 s" in alert.message
+    assert "is -0.55 % from its peg of 1.00, at 0.9945, and has been away from it for 300 s" in alert.message
     assert [s.details["held_s"] for s in found.signals] == [300.0, 360.0, 420.0]
 
 

@@ -104,6 +104,15 @@ def test_one_that_comes_back_is_withdrawn_and_told_as_a_bad_print_only() -> None
     assert {a.rule for a in found.alerts} == {"prints"}
 
 
+def test_a_bar_that_cannot_be_answers_for_no_other() -> None:
+    before = bars(TSLA, calm(60), PRE_NS, volume=0.0)
+    jump, broken, after = bars(TSLA, [104.0, 104.1, 104.2], before[-1].act_ns, volume=0.0)
+    found = run(RULES, [*before, jump, replace(broken, low=-1.0), after])
+    early, final = found.fired("move")[:2]
+    assert (early.provisional, final.outcome, final.settles) == (True, "confirmed", early.signal_id)
+    assert early.ts_event_ns == final.ts_event_ns == jump.at_ns
+
+
 def test_any_cut_says_the_same() -> None:
     trades = [trade(NEXT_NS + i * SECOND_NS // 2, BTC, p) for i, p in enumerate((100.5, 103.5, 100.2, 104.0))]
     tape = [*CALM, *trades, beat(NEXT_NS + 20 * SECOND_NS)]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tapewatch.model.ticks import Fate
-from tapewatch.model.times import MINUTE_NS, SECOND_NS
+from tapewatch.model.ticks import Fate, Kind
+from tapewatch.model.times import DAY_NS, MINUTE_NS, SECOND_NS
 from tests.unit.detection.support import (
     BTC,
     NAN,
@@ -140,6 +140,19 @@ def test_an_impossible_print_is_judged_at_once_and_leaves_no_trace(changed: dict
     assert "held out of every baseline" in found.alerts[0].message
 
 
+def test_of_a_first_print_that_is_impossible_nothing_is_said_to_have_come_before() -> None:
+    found = run(watching(bad_print={}), bars(TSLA, [-1.0, *calm(WARM)]))
+    assert " printed -1.00: a price that is not positive" in found.of("bad_print")[0].message
+
+
+@pytest.mark.parametrize("scale", ["1e-07", "1e06"])
+def test_prices_are_written_out_in_sentences(scale: str) -> None:
+    ticks = bars(TSLA, [close * float(scale) for close in [*calm(WARM), 130.0, 130.0]])
+    messages = [a.message for a in run(watching(price_move={}), ticks).of("price_move")]
+    assert {"1e-07": "0.000013", "1e06": "130,000,000.00"}[scale] in messages[0]
+    assert not any("e-" in text or "e+" in text for text in messages)
+
+
 @pytest.mark.parametrize("close", [0.0, -1.0])
 def test_an_impossible_print_reaches_no_window_even_where_no_rule_judges_it(close: float) -> None:
     ticks = bars(TSLA, calm(80))
@@ -165,6 +178,22 @@ def test_a_tick_from_the_future_is_told_and_moves_no_clock() -> None:
     assert found.fates.count(Fate.JUDGED) == WARM
     (alert, *_) = found.alerts
     assert (alert.ts_event_ns, alert.onset_k, alert.details["verdict"]) == (early.at_ns, -1, "future")
+
+
+@pytest.mark.parametrize("interval_ns", [MINUTE_NS, SECOND_NS, 0])
+def test_a_tick_a_year_ahead_keeps_no_alert_open_and_chains_no_incident(interval_ns: int) -> None:
+    kind = Kind.BAR if interval_ns else Kind.TRADE
+    plain = bars(BTC, calm(9000), step_ns=interval_ns or SECOND_NS)
+    ticks = [replace(t, interval_ns=interval_ns, kind=kind, trade_id=i + 1) for i, t in enumerate(plain)]
+    early = replace(ticks[40], at_ns=ticks[40].at_ns + 365 * DAY_NS, append_ns=ticks[40].act_ns)
+    broken = [replace(t, close=-1.0) for t in (ticks[8000], ticks[8020])]
+    tape: list[Tick] = [*ticks[:41], early, *ticks[41:8000], broken[0], *ticks[8001:8020], broken[1], *ticks[8021:]]
+    found = feed(engine_for(watching(bad_print={})), batch_of(tape)).alerts
+    fired = [a for a in found if a.change == "fired"]
+    assert [a.details["verdict"] for a in fired] == ["future", "not_positive"]
+    assert [a.change for a in found[:3]] == ["fired", "recovering", "resolved"]
+    assert found[2].ts_event_ns < broken[0].at_ns
+    assert fired[0].incident_id != fired[1].incident_id
 
 
 def test_a_minute_ahead_is_not_yet_the_future() -> None:

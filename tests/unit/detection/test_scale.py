@@ -19,7 +19,7 @@ from tapewatch.detection.stats.scale import (
     learn,
     sigma_of,
 )
-from tapewatch.detection.stats.tail import percent_score, score_of
+from tapewatch.detection.stats.tail import TAIL, percent_score, rarity_days, score_of, size_of
 from tests.unit.detection.support import TSLA, bars, calibration, calm, run, watching
 
 FLOOR = 1e-6
@@ -100,6 +100,22 @@ def test_after_flat_bars_a_move_of_half_a_percent_is_silent_for_want_of_a_scale(
 def test_a_score_is_the_rarity_s_logarithm_between_0_and_100() -> None:
     found = [score_of(r) for r in (0.0, 1e-9, 1.0, 20.0, 100.0, 1e12)]
     assert found == pytest.approx([0.0, 0.0, 35.0, 61.02, 75.0, 100.0], abs=0.01)
+
+
+@pytest.mark.parametrize("days", [0.5, 20.0, 80.0, 5000.0])
+def test_the_size_of_a_rarity_is_its_inverse(days: float) -> None:
+    tail = np.zeros(1, TAIL).view(np.recarray)[0]
+    tail.u, tail.p_u, tail.xi, tail.beta, tail.theta = 2.6, 0.01, 0.35, 0.9, 0.7
+    z = size_of(days, tail, 390.0, 1.3, 0.8)
+    assert rarity_days(z, tail, 390.0, 1.3, 0.8) == pytest.approx(days)
+    assert size_of(1e-6, tail, 390.0, 1.3, 0.8) == tail.u
+
+
+def test_the_threshold_of_a_rare_return_is_the_size_at_which_it_opens() -> None:
+    found = run(watching(robust_return={}), bars(TSLA, [*calm(100), 103.0])).alerts[0]
+    assert found.rarity_days is not None and found.rarity_days > 20.0
+    assert 5.0 < found.threshold < found.value
+    assert found.margin == pytest.approx(found.value / found.threshold)
 
 
 def test_a_percent_rule_s_score_is_61_75_and_90_at_its_percents() -> None:

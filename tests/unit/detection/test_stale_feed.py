@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS
+from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS, format_rfc3339, parse_rfc3339
 from tests.unit.detection.support import (
     BTC,
     NAN,
@@ -19,6 +19,7 @@ from tests.unit.detection.support import (
     watching,
 )
 
+OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 BARS = bars(TSLA, calm(40))
 LAST_NS = BARS[-1].act_ns
 DEADLINE_NS = LAST_NS + 10 * MINUTE_NS  # ten times the usual distance
@@ -146,3 +147,22 @@ def test_bars_of_four_hours_are_not_silent_between_two_of_them() -> None:
     ticks = [replace(t, interval_ns=4 * HOUR_NS) for t in bars(BTC, calm(40), step_ns=4 * HOUR_NS)]
     assert silent_from(ticks, 4 * HOUR_NS) == []
     assert silent_from(ticks, 4 * HOUR_NS + 1) == [4 * HOUR_NS]
+
+
+def test_a_pause_of_the_pre_market_says_nothing_of_the_session() -> None:
+    rare = bars(TSLA, calm(6), OPEN_NS - 2 * HOUR_NS, step_ns=16 * MINUTE_NS)  # the last 40 minutes before the open
+    session = bars(TSLA, calm(300), OPEN_NS)
+    (told,) = silent_from([*rare, *session], HOUR_NS)
+    assert told == 2 * MINUTE_NS
+
+
+def test_a_rule_that_is_over_tells_of_no_silence_after_its_end() -> None:
+    ticks = bars(BTC, calm(400))
+    last_ns = ticks[-1].act_ns
+
+    def told(until_ns: int) -> list[tuple[str, str | None]]:
+        rules = watching(stale_feed={"enabled_until": format_rfc3339(until_ns)})
+        return changes(run(rules, [*ticks, beat(last_ns + HOUR_NS)]).alerts)
+
+    assert told(last_ns + HOUR_NS) == [("fired", None)]
+    assert told(last_ns + MINUTE_NS) == []

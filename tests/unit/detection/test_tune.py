@@ -135,6 +135,6 @@ def test_groups_that_were_not_measured_keep_their_rule() -> None:
     assert by_name["robust_return"].groups == ("crypto",)
     (before,) = (r.rule for r in RULES.rules if r.name == "robust_return")
     assert by_name["robust_return"].params == before.params
-    assert by_name["robust_return_stock"].groups == ("stock",)
+    assert by_name["robust_return_x0.6"].groups == ("stock",)
     assert by_name["bad_print"].groups == ()
     assert len(compile_rules("x", made).rules) == len(made)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tapewatch.detection.calibration import Calibration, read_calibration
+from tapewatch.detection.calibration import Calibration, Tail, read_calibration
+from tapewatch.detection.groups import BINS
+from tapewatch.detection.instruments import Facts
 from tapewatch.detection.tuning import CONSERVATIVE, calibrate, tails
 from tapewatch.detection.tuning.tails import XI_RANGE, fit_tail, pareto, peaks
 from tapewatch.model.instruments import Instrument
@@ -77,6 +79,26 @@ def test_what_the_history_does_not_hold_is_kept(measured: Calibration) -> None:
     assert measured.groups["crypto"].tails["default"] == CONSERVATIVE
 
 
+def test_instruments_and_phases_that_the_history_does_not_hold_are_kept() -> None:
+    flat_day = {"pre": [2.0] * BINS}
+    alts = msgspec.structs.replace(
+        calibration().groups["crypto"],
+        vol=flat_day,
+        volume=flat_day,
+        tails={"default": CONSERVATIVE, "pre": Tail(2.9, 0.01, 0.33, 1.0, calibrated=True)},
+    )
+    facts = {f"binance:C{i}/USDT": Facts(f"C{i}/USDT", "binance", group="alts") for i in range(4)}
+    base = calibration()
+    base = msgspec.structs.replace(base, groups=base.groups | {"alts": alts}, instruments=facts)
+    found = calibrate([coins()], base, "measured")
+    assert found.instruments == facts
+    assert found.groups["crypto"] == base.groups["crypto"]  # all of them are of the other group
+    made = found.groups["alts"]
+    assert set(made.vol) == set(made.volume) == {"pre", "continuous"}
+    assert made.tails["pre"] == alts.tails["pre"]
+    assert made.tails["continuous"].calibrated or not COMPILED
+
+
 @compiled_only
 def test_the_same_history_gives_the_same_file_and_it_reads_back(measured: Calibration) -> None:
     again = calibrate([coins()], calibration(), "measured")
@@ -93,8 +115,8 @@ def test_a_short_history_changes_scales_only_where_there_is_enough() -> None:
     longer = bars((name,), close, np.zeros((1, 100)), OPEN_NS)
     found = calibrate([longer], calibration(), "longer").groups["stock"]
     assert found.scale == pytest.approx(0.002 * 0.8, rel=0.2)
-    assert not found.volume
-    assert found.tails == {"default": CONSERVATIVE}
+    assert found.volume == base.volume
+    assert found.tails == {"default": CONSERVATIVE, "pre": base.tails["pre"]}
 
 
 def test_exceedances_of_one_cluster_are_one_peak() -> None:

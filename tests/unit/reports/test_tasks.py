@@ -132,7 +132,12 @@ def test_without_a_mail_server_a_recipient_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "request_",
-    [ReportRequest(format="x"), ReportRequest(format="csv", zone="x"), ReportRequest(format="csv", from_ns=2, to_ns=2)],
+    [
+        ReportRequest(format="x"),
+        ReportRequest(format="csv", zone="x"),
+        ReportRequest(format="csv", from_ns=2, to_ns=2),
+        ReportRequest(format="csv", severity=["hihg"]),
+    ],
 )
 def test_what_can_never_be_made_is_refused_at_once(request_: ReportRequest) -> None:
     tasks, _ = _tasks()

@@ -228,6 +228,48 @@ def test_rules_commands(run: Run, tmp_path: Path) -> None:
     assert run("rules", "show")[1].startswith("default (preset default)\n")
 
 
+def test_rules_check_knows_the_groups_of_the_calibration(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "groups.toml").write_text('[[rules]]\nname = "a"\ndetector = "price_move"\ngroups = ["nope"]\n')
+    code, _, err = run("rules", "check", "groups.toml")
+    assert code == 2 and "rule 'a': the calibration has no group 'nope'" in err
+
+
+BARS = "timestamp,symbol,open,high,low,close\n" + "".join(f"2025-04-07T10:0{i}:00Z,A,1,1,1,1\n" for i in range(6))
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("generate", "--file", "in.csv", "--out", "./in.csv"), "--out in.csv: in.csv is read by this command"),
+        (("generate", "--days", "1", "--out", "x.csv", "--labels", "x.csv"), "--out x.csv: --labels writes there too"),
+        (("generate", "--clean", "--traps"), "--clean plants nothing"),
+        (("replay", "*.csv", "--report", "in.csv"), "--report in.csv: in.csv is read by this command"),
+        (("tune", "--history", "in.csv", "--rules-out", "x.toml", "--calibration-out", "in.csv"), "must end in .json"),
+        (("serve", "in.csv", "--simulate"), "it goes with no file"),
+    ],
+)
+def test_nothing_is_written_over_what_is_read(run: Run, tmp_path: Path, args: tuple[str, ...], told: str) -> None:
+    (tmp_path / "in.csv").write_text(BARS)
+    code, _, err = run(*args)
+    assert code == 2 and told in err
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"] and (tmp_path / "in.csv").read_text() == BARS
+
+
+def test_a_tape_that_is_there_is_not_added_to(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(BARS)
+    assert run("generate", "--file", "in.csv", "--out", "a.tape")[0] == 0
+    before = (tmp_path / "a.tape").read_bytes()
+    code, _, err = run("generate", "--file", "in.csv", "--out", "a.tape")
+    assert code == 2 and "is there already" in err and (tmp_path / "a.tape").read_bytes() == before
+
+
+def test_a_file_with_its_newest_row_first_is_refused(run: Run, tmp_path: Path) -> None:
+    header, *rows = BARS.splitlines(keepends=True)
+    (tmp_path / "in.csv").write_text("".join([header, *reversed(rows)]))
+    code, _, err = run("replay", "in.csv")
+    assert code == 2 and "in.csv: its newest row is the first" in err
+
+
 def test_rules_diff_shows_values_and_state_and_tells_scripts_by_its_exit_code(run: Run, tmp_path: Path) -> None:
     old, new = tmp_path / "old.toml", tmp_path / "new.toml"
     rule = '[[rules]]\nname = "a"\ndetector = "price_move"\n'

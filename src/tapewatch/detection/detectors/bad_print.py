@@ -7,6 +7,7 @@ from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import OPENS_AT, Alert
+from tapewatch.model.prices import price_text
 
 VERDICTS = ("", "not_positive", "crossed", "off_scale", "reverted", "future")
 
@@ -59,7 +60,8 @@ def _sentence(alert: Alert) -> str:
         "reverted": "a jump that reverted at once",
         "future": "a time ahead of the clock",
     }[str(alert.details["verdict"])]
-    return f"printed {alert.price:g} after {alert.price_before:g}: {why}; held out of every baseline"
+    after = f" after {price_text(alert.price_before)}" if alert.price_before > 0.0 else ""  # its first record has none
+    return f"printed {price_text(alert.price)}{after}: {why}; held out of every baseline"
 
 
 DETECTOR = Detector(

@@ -9,6 +9,7 @@ from tapewatch.detection.layout import RECENT
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
+from tapewatch.model.prices import price_text
 from tapewatch.model.times import MINUTE_NS
 
 
@@ -80,8 +81,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     band = float(alert.details["band_pct"] or 0.0)
     return (
-        f"is {alert.value:+.2f} % from its five-minute mean of {alert.price_before:g}, at {alert.price:g}, near the"
-        f" band of {band:g} % at which trading would pause"
+        f"is {alert.value:+.2f} % from its five-minute mean of {price_text(alert.price_before)}, at"
+        f" {price_text(alert.price)}, near the band of {band:g} % at which trading would pause"
     )
 
 

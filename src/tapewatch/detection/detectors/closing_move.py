@@ -11,6 +11,7 @@ from tapewatch.detection.durations import Duration, duration_ns
 from tapewatch.detection.stats.scale import OWN_PHASE
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
+from tapewatch.model.prices import price_text
 
 
 class ClosingMove(Params, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +89,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     left = float(alert.details["seconds_to_close"] or 0.0)
     return (
-        f"moved {alert.value:+.2f} % with {left:.0f} s left to the close, from {alert.price_before:g} to"
-        f" {alert.price:g}, where {alert.threshold:.2f} % is the limit"
+        f"moved {alert.value:+.2f} % with {left:.0f} s left to the close, from {price_text(alert.price_before)} to"
+        f" {price_text(alert.price)}, where {alert.threshold:.2f} % is the limit"
     )
 
 

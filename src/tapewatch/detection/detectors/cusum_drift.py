@@ -10,6 +10,7 @@ from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.scale import OWN_PHASE
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
+from tapewatch.model.prices import price_text
 
 
 class CusumDrift(Params, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +93,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 
 def _sentence(alert: Alert) -> str:
     return (
-        f"drifted {alert.change_pct:+.2f} % in many small steps, from {alert.price_before:g} to {alert.price:g}: they"
+        f"drifted {alert.change_pct:+.2f} % in many small steps, from {price_text(alert.price_before)} to"
+        f" {price_text(alert.price)}: they"
         f" sum to {abs(alert.value):.1f} scales beyond what chance adds up to, where {alert.threshold:g} is the limit"
     )
 

@@ -10,6 +10,7 @@ from tapewatch.detection.layout import RECENT, RECENT_GRID_NS
 from tapewatch.detection.stats.scale import OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
+from tapewatch.model.prices import price_text
 
 
 class FlashCrash(Params, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +128,8 @@ def _sentence(alert: Alert) -> str:
     fall = float(alert.details["fall_pct"] or 0.0)
     recovery = float(alert.details["recovery_pct"] or 0.0)
     return (
-        f"fell from {alert.price_before:g} to {alert.details['low']:g} ({fall:+.2f} %) and recovered"
+        f"fell from {price_text(alert.price_before)} to {price_text(float(alert.details['low'] or 0.0))}"
+        f" ({fall:+.2f} %) and recovered"
         f" ({recovery:+.2f} %) within minutes, where a fall of {alert.threshold:.2f} % made good is the limit"
     )
 

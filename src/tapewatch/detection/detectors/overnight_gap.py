@@ -5,18 +5,22 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.features import silence_ns
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
+from tapewatch.model.prices import price_text
 from tapewatch.model.times import HOUR_NS
 
 
 class OvernightGap(Params, frozen=True, forbid_unknown_fields=True):
     """The first two closes after at least `min_hours` without one, against the last before. It fires at the second, so
     that one print is no gap, where the smaller of both is at least `pct`, and `times` the usual gap of this
-    symbol (an exponentially weighted mean, clipped at five times itself) once it has seen three. Source: overnight and
-    intraday returns are laws of their own (Lockwood and Linn 1990). Cost: a comparison a tick. It cannot tell news from
-    an error of the feed, nor a split that nobody announced (see suspected_split); what never closes has no gaps.
+    symbol (an exponentially weighted mean, clipped at five times itself) once it has seen three. Gaps are more than 30
+    bars (`features.is_gap`): over a night of 17.5 hours bars below 35 minutes have one, and longer ones a return.
+    Source: overnight and intraday returns are laws of their own (Lockwood and Linn 1990). Cost: a comparison a tick. It
+    cannot tell news from an error of the feed, nor a split that nobody announced (see suspected_split); what never
+    closes has no gaps.
     """
 
     pct: float = 4.0
@@ -47,7 +51,7 @@ WEIGHT = 0.1
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.fresh:
-        state.before = head.close if head.close > 0.0 and tick.act_ns - head.close_ns >= params.min_ns else 0.0
+        state.before = head.close if head.close > 0.0 and silence_ns(head, tick.act_ns) >= params.min_ns else 0.0
         state.first = tick.close
         return NONE
     before = state.before
@@ -79,8 +83,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 
 def _sentence(alert: Alert) -> str:
     return (
-        f"opened {alert.value:+.2f} % away from its last close, at {alert.price:g} after {alert.price_before:g}, where"
-        f" {alert.threshold:.2f} % is the limit"
+        f"opened {alert.value:+.2f} % away from its last close, at {price_text(alert.price)} after"
+        f" {price_text(alert.price_before)}, where {alert.threshold:.2f} % is the limit"
     )
 
 

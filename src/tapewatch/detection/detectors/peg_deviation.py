@@ -10,6 +10,7 @@ from tapewatch.detection.stats.scale import FIXED
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.prices import price_text
 
 
 class PegDeviation(Params, frozen=True, forbid_unknown_fields=True):
@@ -90,8 +91,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     seconds = float(alert.details["held_s"] or 0.0)
     return (
-        f"is {alert.value:+.2f} % from its peg of {alert.price_before:g}, at {alert.price:g}, and has been away from it"
-        f" for {seconds:.0f} s, where {abs(alert.threshold):g} % is the limit"
+        f"is {alert.value:+.2f} % from its peg of {price_text(alert.price_before)}, at {price_text(alert.price)},"
+        f" and has been away from it for {seconds:.0f} s, where {abs(alert.threshold):g} % is the limit"
     )
 
 

@@ -13,6 +13,7 @@ from tapewatch.detection.stats.scale import FIXED, OWN_PHASE, calm_share
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.prices import price_text
 
 
 class PriceMove(Params, frozen=True, forbid_unknown_fields=True):
@@ -130,8 +131,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     seconds = float(alert.details["elapsed_s"] or 0.0)
     return (
-        f"moved {alert.value:+.2f} % within {seconds:g} s, from {alert.price_before:g} to {alert.price:g},"
-        f" where {alert.threshold:.2f} % is the limit"
+        f"moved {alert.value:+.2f} % within {seconds:g} s, from {price_text(alert.price_before)} to"
+        f" {price_text(alert.price)}, where {alert.threshold:.2f} % is the limit"
     )
 
 

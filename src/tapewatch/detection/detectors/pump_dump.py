@@ -12,6 +12,7 @@ from tapewatch.detection.durations import Duration, duration_ns
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import OPENS_AT, Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.prices import price_text
 
 
 class PumpDump(Params, frozen=True, forbid_unknown_fields=True):
@@ -157,7 +158,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     d = alert.details
     return (
-        f"rose {d['rise_pct']:.2f} % within {d['window_s']:g} s, from {alert.price_before:g} to {alert.price:g}, on"
+        f"rose {d['rise_pct']:.2f} % within {d['window_s']:g} s, from {price_text(alert.price_before)} to"
+        f" {price_text(alert.price)}, on"
         f" {d['buys']:.0f} buys ({d['buys_ratio']:,.0f} times the usual), {d['rush_orders']:.0f} of them in a rush"
         f" ({d['rush_ratio']:,.0f} times): taken together {alert.value:.0f} times the usual, where"
         f" {alert.threshold:.0f} is the limit"

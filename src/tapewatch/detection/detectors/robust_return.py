@@ -8,8 +8,9 @@ from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.stats.scale import OWN_PHASE
-from tapewatch.detection.stats.tail import learn_tail, rarity_days, score_of
+from tapewatch.detection.stats.tail import learn_tail, rarity_days, score_of, size_of
 from tapewatch.model.alerts import HIGH_AT, OPENS_AT, Alert
+from tapewatch.model.prices import price_text
 
 
 class RobustReturn(Params, frozen=True, forbid_unknown_fields=True):
@@ -18,8 +19,8 @@ class RobustReturn(Params, frozen=True, forbid_unknown_fields=True):
     The scale is an exponentially weighted mean of absolute returns (fast and slow), clipped, by session phase,
     corrected for the time of day and for missing bars. The tail is its group's, corrected by how often and how far this
     symbol went beyond. An alert opens at `rarity_days`. Source: RiskMetrics (1996) exponential weighting made robust by
-    winsorising (Huber 1981); tail by peaks over threshold (Pickands 1975). Cost: one logarithm, one power above half
-    the threshold. It judges bars; it cannot see a drift that is spread over many bars, nor anything within a bar.
+    winsorising (Huber 1981); tail by peaks over threshold (Pickands 1975). Cost: one logarithm, two powers above
+    half of `min_z`. It judges bars; it cannot see a drift that is spread over many bars, nor anything within a bar.
     """
 
     rarity_days: float = 20.0
@@ -68,6 +69,9 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     if abs(z) < 0.5 * params.min_z:
         return NONE
     signal.direction = 1 if z > 0.0 else -1
+    opens_z = max(size_of(params.opens_days, tail, tick.per_day, often, far), params.min_z)
+    if abs(z) < 0.5 * opens_z:
+        return NONE
     if abs(z) < params.min_z:
         return HALF
     rarity = rarity_days(z, tail, tick.per_day, often, far)
@@ -82,7 +86,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.rarity = rarity
     signal.calibrated = tail.calibrated
     signal.value = z
-    signal.threshold = math.copysign(params.min_z, z)
+    signal.threshold = math.copysign(opens_z, z)
     signal.before = before
     signal.source = tick.source
     signal.detail[0] = z
@@ -94,7 +98,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     sigma = float(alert.details["expected_scale_pct"] or 0.0)
     return (
-        f"moved {alert.change_pct:+.2f} % in one bar, from {alert.price_before:g} to {alert.price:g}, where about"
+        f"moved {alert.change_pct:+.2f} % in one bar, from {price_text(alert.price_before)} to"
+        f" {price_text(alert.price)}, where about"
         f" {sigma:.2f} % is usual at this time of day ({abs(alert.value):.1f} times that)"
     )
 

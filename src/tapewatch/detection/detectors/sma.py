@@ -10,6 +10,7 @@ from tapewatch.detection.stats.scale import FIXED
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.prices import price_text
 
 
 class Sma(Params, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +78,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     mean = float(alert.details["sma"] or 0.0)
     return (
-        f"closed at {alert.price:g}, {alert.value:+.2f} % from the mean {mean:.4g} of the last"
+        f"closed at {price_text(alert.price)}, {alert.value:+.2f} % from the mean {price_text(mean)} of the last"
         f" {alert.details['closes']:g} closes, where {alert.threshold:g} % is the limit"
     )
 

@@ -64,7 +64,7 @@ def wait_ns(state: Row, params: Row) -> int:
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    if tick.dt_ns > 0 and not tick.fresh:
+    if tick.dt_ns > 0 and not tick.fresh and tick.act_ns - tick.dt_ns >= head.phase_from_ns:  # of this session
         usual_ns = tick.dt_ns if state.n < ENOUGH else min(tick.dt_ns, wait_ns(state, params))
         state.longest_ns = max(usual_ns, state.longest_ns * (1.0 - min(usual_ns / FADES_NS, 1.0)))
         state.seen_ns += usual_ns

@@ -5,8 +5,10 @@ import numpy as np
 from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
+from tapewatch.detection.features import silence_ns
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import OPENS_AT, Alert
+from tapewatch.model.prices import price_text
 from tapewatch.model.times import HOUR_NS
 
 
@@ -16,7 +18,8 @@ class SuspectedSplit(Params, frozen=True, forbid_unknown_fields=True):
 
     It is told as data quality, and nothing is restated: a split is proposed, never applied; announced ones stand in the
     instruments file and are no gap. Source: corporate-action checks of price series, e.g. Brownlees and Gallo 2006.
-    Cost: a comparison a tick, eleven ratios a gap. It cannot tell a halving from a split of two to one, nor see one
+    Cost: a comparison a tick, eleven ratios a gap. Gaps are more than 30 bars (`features.is_gap`): over a night of 17.5
+    hours only bars below 35 minutes have one. It cannot tell a halving from a split of two to one, nor see one
     that goes with a large move.
     """
 
@@ -50,7 +53,7 @@ def near_ratio(change: float, near: float) -> float:
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
     if tick.fresh:
         state.before = 0.0
-        if head.close > 0.0 and tick.act_ns - head.close_ns >= params.min_ns:
+        if head.close > 0.0 and silence_ns(head, tick.act_ns) >= params.min_ns:
             state.ratio = near_ratio(tick.close / head.close, params.near)
             state.before = head.close
         return NONE
@@ -73,7 +76,10 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     ratio = float(alert.details["ratio"] or 0.0)
     kind = f"a split of {ratio:g} to 1" if ratio > 1.0 else f"a reverse split of 1 to {1.0 / ratio:g}"
-    return f"opened at {alert.price:g} after {alert.price_before:g}, which looks like {kind} that nobody announced"
+    return (
+        f"opened at {price_text(alert.price)} after {price_text(alert.price_before)},"
+        f" which looks like {kind} that nobody announced"
+    )
 
 
 DETECTOR = Detector(

@@ -14,6 +14,7 @@ from tapewatch.detection.stats.scale import CLIP, FIXED, OWN_PHASE
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.prices import price_text
 from tapewatch.model.times import MINUTE_NS
 
 
@@ -328,12 +329,12 @@ def step(
 
 def _sentence(alert: Alert) -> str:
     details = alert.details
-    other = f"{details['other_venue']}'s {details['other_price']:.8g}"
+    other = f"{details['other_venue']}'s {price_text(float(details['other_price'] or 0.0))}"
     if float(details["venues"] or 0.0) > 2.0:
         other += f" (the middle of {details['venues']:.0f} venues)"
     return (
-        f"is at {alert.price:.8g}, {alert.value:+.2f} % from the {alert.price_before:.8g} that {other} and the usual"
-        f" {details['usual_pct']:+.2f} % between them let expect, for"
+        f"is at {price_text(alert.price)}, {alert.value:+.2f} % from the {price_text(alert.price_before)} that"
+        f" {other} and the usual {details['usual_pct']:+.2f} % between them let expect, for"
         f" {details['minutes']:.0f} minutes, where {abs(alert.threshold):.3g} % is the limit"
     )
 

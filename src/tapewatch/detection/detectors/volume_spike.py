@@ -85,11 +85,13 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
         return NONE
     if not tick.normal_volume > 0.0 or not math.isfinite(tick.sigma):
         return NONE
-    ratio = tick.volume / tick.normal_volume
+    traded = tick.volume / tick.normal_volume
     before = max(state.volume, 1.0)
-    state.volume += NEWEST * (min(ratio, VOLUME_CLIP) - state.volume)
-    if ratio >= 0.5 * params.ratio and at_turn(head, tick):
-        ratio /= params.turn_ratio
+    state.volume += NEWEST * (min(traded, VOLUME_CLIP) - state.volume)
+    if traded < 0.5 * params.ratio:
+        return NONE
+    times = params.turn_ratio if at_turn(head, tick) else 1.0
+    ratio = traded / times
     if ratio < 0.5 * params.ratio:
         return NONE
     direction = 1 if tick.ret >= 0.0 else -1
@@ -105,8 +107,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.score = min(89.0, OPENS_AT + 7.0 * (z - min_z))
     signal.rarity = 0.0
     signal.calibrated = 1
-    signal.value = ratio
-    signal.threshold = params.ratio
+    signal.value = traded
+    signal.threshold = params.ratio * times
     signal.before = head.close
     signal.source = tick.source
     signal.detail[0] = z

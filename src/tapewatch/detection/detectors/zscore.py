@@ -11,6 +11,7 @@ from tapewatch.detection.stats.moments import MOMENTS, catch_up, slide, variance
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
+from tapewatch.model.prices import price_text
 
 
 class ZScore(Params, frozen=True, forbid_unknown_fields=True):
@@ -80,8 +81,8 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
 def _sentence(alert: Alert) -> str:
     mean, deviation = float(alert.details["mean"] or 0.0), float(alert.details["std_dev"] or 0.0)
     return (
-        f"closed at {alert.price:g}, {alert.value:+.2f} deviations from the mean {mean:.4g} of the last"
-        f" {alert.details['closes']:g} closes (deviation {deviation:.4g})"
+        f"closed at {price_text(alert.price)}, {alert.value:+.2f} deviations from the mean {price_text(mean)} of"
+        f" the last {alert.details['closes']:g} closes (deviation {price_text(deviation)})"
     )
 
 

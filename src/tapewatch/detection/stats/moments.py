@@ -19,16 +19,16 @@ DOUBTFUL = 1e-9  # below this share of the squared level (of close - anchor), tw
 
 @compiled
 def catch_up(moments: Row, head: Row, window: int) -> None:
-    """Take in the closes that came while the rule did not look (phases that it does not judge): the window is that of
-    the symbol. Must run before the sums are used."""
+    """Take in the closes that came while the rule did not look (phases that it does not judge), and those that a split
+    restated: the window is that of the symbol. Must run before the sums are used."""
     missed = head.pos - moments.pos
-    if missed == 0 or moments.n == 0:
+    last = head.closes[(head.pos - 1) & (head.closes.shape[0] - 1)]
+    if moments.n == 0 or (missed == 0 and last == moments.last):
         return
-    mask = head.closes.shape[0] - 1
     moments.n += missed
     moments.pos = head.pos
     moments.same = 1
-    moments.last = head.closes[(head.pos - 1) & mask]
+    moments.last = last
     _renew(moments, head, moments.last, min(moments.n, window))
 
 

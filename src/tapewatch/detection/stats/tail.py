@@ -31,6 +31,16 @@ def rarity_days(z: float, tail: Row, per_day: float, often: float, far: float) -
 
 
 @compiled
+def size_of(days: float, tail: Row, per_day: float, often: float, far: float) -> float:
+    """The size that is reached once in so many symbol-days: the inverse of `rarity_days` above u, u below it. Cost: one
+    power."""
+    times = tail.p_u * often * tail.theta * per_day * days
+    if times <= 1.0:
+        return float(tail.u)
+    return float(tail.u + tail.beta * far / tail.xi * (times**tail.xi - 1.0))
+
+
+@compiled
 def learn_tail(state: Row, z: float, tail: Row) -> None:
     """Take |z| into what a symbol knows of its own tail: `often` and `far` less 1, so that a cold state is the group's.
     They remember some 30 and 50 passages of u; one excess counts at most five-fold, so that one crash does not teach

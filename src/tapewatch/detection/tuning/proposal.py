@@ -14,7 +14,8 @@ def proposed_rules(
     rules: Sequence[CompiledRule], chosen: Mapping[str, Mapping[str, int]], groups: Sequence[str]
 ) -> tuple[Rule, ...]:
     """The rules with the factors of `chosen[group][rule]`. `groups` are all of the calibration: those that the history
-    did not hold keep the thresholds that they had. A rule keeps its name where its thresholds stay."""
+    did not hold keep the thresholds that they had. A rule keeps its name where its thresholds stay, else the factor is
+    added to it: `robust_return_x1.3`."""
     return tuple(made for rule in rules for made in _split(rule, chosen, groups))
 
 
@@ -28,5 +29,5 @@ def _split(rule: CompiledRule, chosen: Mapping[str, Mapping[str, int]], groups: 
         yield rule.rule
         return
     for factor, members in by_factor.items():
-        name = rule.name if factor == 1.0 else f"{rule.name}_{'_'.join(members)}"
+        name = rule.name if factor == 1.0 else f"{rule.name[:58]}_x{factor:g}"  # a name has 64 characters at most
         yield msgspec.structs.replace(scaled(rule, factor), name=name, groups=tuple(members))

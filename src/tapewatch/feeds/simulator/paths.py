@@ -50,11 +50,6 @@ class Paths:
     above: Matrix  # how far the high lies above open and close, in log price
     below: Matrix
 
-    def returns(self) -> Matrix:
-        """Log return of each cell."""
-        moves: Matrix = np.diff(self.log_close, axis=1, prepend=self.log_open[:, None])
-        return moves
-
     def volume_ratio(self, market: Market, cells: Cells) -> Matrix:
         """Volume of each cell against what is normal for the symbol at that time of day."""
         return self.volume / (cells.volume * (market.volume * MEAN_VOLUME_FACTOR)[:, None])

@@ -66,12 +66,13 @@ def backtest(
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.runtime.backtest import load_labels, run_backtest, side_of
     from tapewatch.runtime.cli.backtest_tables import show
-    from tapewatch.runtime.cli.paths import check_outputs
+    from tapewatch.runtime.cli.paths import check_apart, check_outputs
     from tapewatch.runtime.history import open_history, span_of
 
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval, "dates": dates}
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--out", out, ".json"), ("--report", report, ".pdf"))
+    check_apart(sources, ("--out", out), ("--report", report))
     known = load_labels(labels) if labels is not None else None
     sides = [side_of(settings.rules, rules, calibration)]
     if against is not None:

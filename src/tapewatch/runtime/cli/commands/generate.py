@@ -76,6 +76,7 @@ def generate(
     from tapewatch.detection.durations import duration_ns
     from tapewatch.feeds.simulator import Plan, SimulatorConfig
     from tapewatch.model.errors import InputError
+    from tapewatch.runtime.cli.paths import check_apart
 
     kinds = (*ANOMALY_KINDS, *TRAP_KINDS) if traps else ANOMALY_KINDS
     config = SimulatorConfig(
@@ -92,14 +93,17 @@ def generate(
         raise InputError("--labels tells what was planted: it goes with neither --file nor --clean")
     if instruments is not None and (file or clean or not traps):
         raise InputError("--instruments tells which splits are announced: they are among --traps")
+    if clean and traps:
+        raise InputError("--clean plants nothing, --traps plants more: choose one")
     chosen = _chosen(out, to, topic, text, ops_port)
+    check_apart(file or (), ("--labels", labels), ("--instruments", instruments), ("--out", out))
     _write_beside(config, labels, instruments)
     source = _file_feed(ctx, file, symbol, venue) if file else None
     if to:
         _publish(ctx, config, source, topic, speed, ops_port)
         return
     if out is not None and out.suffix == TAPE:
-        typer.echo(f"{_append(config, source, out, speed):,} records in {out}", err=True)
+        typer.echo(f"{_write_tape(config, source, out, speed):,} records in {out}", err=True)
         return
     with ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer
@@ -154,22 +158,26 @@ def _write(
         return write_ticks((tick_frame(batch.ticks) for batch in source.batches(0)), target, text, told)
 
 
-def _append(config: "SimulatorConfig", feed: "Feed | None", path: Path, speed: float) -> int:
-    """Append to a segment file, heartbeats included: a tape that `serve` and `replay` read, and read again."""
+def _write_tape(config: "SimulatorConfig", feed: "Feed | None", path: Path, speed: float) -> int:
+    """Write a segment file, heartbeats included: a tape that `serve` and `replay` read, and read again."""
     from tapewatch.feeds.paced import paced
     from tapewatch.feeds.simulator import market
+    from tapewatch.model.errors import InputError
     from tapewatch.runtime.feeds import open_segment
     from tapewatch.tape.feed import record
 
     tape = open_segment(path)
-    before = after = tape.append([], 0)
+    after = tape.append([], 0)
+    if after:
+        tape.close()
+        raise InputError(f"--out {path}: a tape of {after:,} records is there already; take another name")
     source = paced(feed or market(config), speed or None, time.monotonic_ns, time.sleep)
     with progress("Generating", unit="records") as advance:
         for end in record(source.batches(0), tape, time.time_ns):
             advance(end - after)
             after = end
     tape.close()
-    return after - before
+    return after
 
 
 def _publish(

@@ -62,6 +62,7 @@ def replay(
     """
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.model.errors import InputError
+    from tapewatch.runtime.cli.paths import check_apart
     from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.feeds import open_feed, venue_notes, with_sources
     from tapewatch.runtime.reporting import format_of
@@ -78,6 +79,7 @@ def replay(
     settings = state_of(ctx).load([Flag(f"--{name}", key, value) for name, (key, value) in flags.items()]).settings
     if report is not None:
         format_of(report)
+        check_apart(sources, ("--report", report))
     feed = open_feed(with_sources(settings.feed, sources, parse_mapping(mapping) if mapping else {}))
     if data_dir is not None and not feed.identity:
         raise InputError("standard input cannot be gone on with later: save it to a file, or leave out --data-dir")

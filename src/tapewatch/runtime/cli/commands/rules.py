@@ -32,6 +32,7 @@ def rules() -> None:
 
 @app.command()
 def check(
+    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A rules file (TOML).")],
 ) -> None:
     """Check a rules file: every mistake with its line, exit code 2; else one line and exit code 0.
@@ -40,7 +41,11 @@ def check(
     Examples:
       tapewatch rules check my-rules.toml
     """
+    from tapewatch.runtime.embedded import load_calibration
+
+    settings = state_of(ctx).load([]).settings.rules
     loaded = load_rules_file(file)
+    loaded.rules.refuse_unknown_groups(load_calibration(settings.calibration, settings.instruments).groups)
     off = len(loaded.declared) - len(loaded.rules.rules)
     count = len(loaded.rules.rules)
     typer.echo(f"{file}: {count} {'rule' if count == 1 else 'rules'} in force, {off} switched off")

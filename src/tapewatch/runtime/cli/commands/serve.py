@@ -41,12 +41,15 @@ def serve(
       tapewatch serve --data-dir tapewatch-demo
       tapewatch serve --simulate --speed 1
     """
+    from tapewatch.model.errors import InputError
     from tapewatch.runtime.config.layers import Flag
     from tapewatch.runtime.config.show import secrets_in
     from tapewatch.runtime.feeds import open_source, with_sources
     from tapewatch.runtime.logging import configure_logging
     from tapewatch.runtime.server import EmbeddedServer
 
+    if simulate and sources:
+        raise InputError("--simulate watches a simulated market: it goes with no file")
     flags = {
         "data-dir": ("data_dir", data_dir),
         "host": ("api.host", host),

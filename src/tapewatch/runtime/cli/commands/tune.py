@@ -65,7 +65,7 @@ def tune(
     from tapewatch.detection.tuning.tune import tune as propose
     from tapewatch.feeds.csv_settings import parse_mapping
     from tapewatch.runtime.backtest import load_labels, side_of
-    from tapewatch.runtime.cli.paths import check_outputs
+    from tapewatch.runtime.cli.paths import check_apart, check_outputs
     from tapewatch.runtime.cli.tune_tables import show
     from tapewatch.runtime.history import open_history, span_of
     from tapewatch.runtime.tune import dispositions, write_calibration, write_rules
@@ -73,6 +73,7 @@ def tune(
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval, "dates": dates}
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--rules-out", rules_out, ".toml"), ("--calibration-out", calibration_out, ".json"))
+    check_apart(history, ("--rules-out", rules_out), ("--calibration-out", calibration_out))
     side = side_of(settings.rules, rules, calibration)
     useful, noise = dispositions(cases) if cases is not None else ([], [])
     task = Task(

@@ -18,9 +18,9 @@ from tapewatch.tape.port import RawBatch
 class ShardDriver:
     """Drive it with `step(now_s)`, as soon as its answer says or a message has come. One thread at a time.
 
-    Messages: `heard(told)` (the store told of a commit: may be lost, doubled or late; on any thread),
-    `server_changed()`, `finish()` (begin nothing more: `idle` tells when nothing is in flight). The relay handed in is
-    driven by the caller, on any thread: its `drained` is read here. Nothing else is shared.
+    Messages: `heard(told)` (the store told of a commit: may be lost, doubled or late; on any thread), `finish()` (begin
+    nothing more: `idle` tells when nothing is in flight). The relay handed in is driven by the caller, on any thread:
+    its `drained` is read here. Nothing else is shared.
 
     A simulator drives it so: many drivers (one a process and partition that the process owns), each with ports of its
     own process onto one simulated store, log, group and queue of tasks; an executor that puts tasks into that queue,
@@ -86,10 +86,6 @@ class ShardDriver:
         if told.entries is not None:
             self._ports.relay.offer(Found(told.next, told.entries, told.place))
         self._heard = told
-
-    def server_changed(self) -> None:
-        """The server of the state is, or may be, another one than at the claim."""
-        self.phase = Phase.CLAIM
 
     def finish(self) -> None:
         """Dispatch nothing more; what is in flight may still be committed."""

@@ -78,7 +78,8 @@ def create_silence(deps: Deps, actor: Actor, body: NewSilence) -> Response:
     """In force from `starts`, or at once, until `expires`."""
     now_ns = deps.now()
     if not now_ns < body.expires <= now_ns + LONGEST_NS:
-        raise InputError("expires: must lie ahead, by a year at most")
+        given, now = format_rfc3339(body.expires), format_rfc3339(now_ns)
+        raise InputError(f"expires: {given} must lie ahead of now, {now}, by a year at most")
     try:
         silence = Silence(
             silence_id=uuid.uuid4().hex,
