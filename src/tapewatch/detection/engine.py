@@ -112,9 +112,9 @@ class Engine:
                 at, n, batch.symbol_id, batch.kind, batch.ts_event_ns, batch.interval_ns, batch.open, batch.high,
                 batch.low, batch.close, batch.volume, batch.side, batch.trade_id_hash, batch.ts_append_ns, batch.offset,
                 self._slots, table.venue, table.masks, table.groups, table.plain_hot, table.plain_cold, table.dirty,
-                self._group_table, self._params, sessions.bounds_ns, sessions.bounds_phase, sessions.bounds_at,
-                self._clock, fates, self._buffer, table.market, self._minutes.rows, self._minutes.past,
-                self._peers,
+                self._group_table, self._params, sessions.bounds_ns, sessions.bounds_phase, sessions.bounds_day,
+                sessions.bounds_at, self._clock, fates, self._buffer, table.market, self._minutes.rows,
+                self._minutes.past, self._peers,
             )  # fmt: skip
             if m:
                 found.append(self._events[:m].copy())

@@ -57,7 +57,8 @@ def tick_size(head: Row, group: Row) -> float:
 
 @compiled
 def profile_bin(phase: int, from_ns: int, until_ns: int, at_ns: int) -> int:
-    """Which of a profile's bins the time `at_ns` (a bar: its middle) falls into, in a phase of [from_ns, until_ns).
+    """Which of a profile's bins the time `at_ns` (a bar: its middle) falls into, in a phase of [from_ns, until_ns),
+    from the day's open to its close where there is a lunch break between them.
 
     Continuous: the half-hour of the UTC week, from Monday. Else 4 to 44 are half-hours since the phase began, but the
     first of them is 0 to 3 (the first minute, to 5, 15 and 30 minutes), and the phase's last 15, 5 and 1 minutes are 45
@@ -78,7 +79,7 @@ def profile_bin(phase: int, from_ns: int, until_ns: int, at_ns: int) -> int:
 @compiled
 def season_bin(head: Row, at_ns: int) -> int:
     """The bin of `at_ns` in the phase that the symbol is in."""
-    return profile_bin(head.phase, head.phase_from_ns, head.phase_until_ns, at_ns)
+    return profile_bin(head.phase, head.day_from_ns, head.day_until_ns, at_ns)
 
 
 @compiled

@@ -316,7 +316,7 @@ RUN = """
 
 @njit(error_model="numpy", nogil=True, cache=True)
 def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots, venue, masks, group_of, hot, cold, dirty,
-        groups, all_params, bounds_ns, bounds_phase, bounds_at, clock, fates, buffer, market_of, minutes, past, peers):
+        groups, all_params, bounds_ns, bounds_phase, bounds_day, bounds_at, clock, fates, buffer, market_of, minutes, past, peers):
     params = all_params[0]
     out = buffer[0]
     m = 0
@@ -384,7 +384,7 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         if group.splits + group.halts > 0:
             held |= take_facts(head, cold[s], group, event_ns)
         if moved:
-            enter_phase(head, event_ns, bounds_ns, bounds_phase, bounds_at[place], bounds_at[place + 1])
+            enter_phase(head, event_ns, bounds_ns, bounds_phase, bounds_day, bounds_at[place], bounds_at[place + 1])
         dt_ns = act_ns - head.last_ns if head.count > 0 else 0
         accept(head, event_ns, act_ns, is_bar, tid[at], op[at], hi[at], lo[at], cl[at], vol[at])
         where = (i, off[at], slot, head.k)

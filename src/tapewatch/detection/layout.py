@@ -14,7 +14,7 @@ from tapewatch.alerts.rows import COMMON, EPISODE, INCIDENTS
 if TYPE_CHECKING:
     from tapewatch.detection.detectors.base import Detector
 
-LAYOUT = 4
+LAYOUT = 5
 PHASES = 5
 RECENT = 16
 RECENT_GRID_NS = 20_000_000_000
@@ -85,6 +85,8 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("volume_n", "i4"),
             ("phase_from_ns", "i8"),
             ("phase_until_ns", "i8"),
+            ("day_from_ns", "i8"),  # of the phase, lunch breaks left out: where its open and its close are
+            ("day_until_ns", "i8"),
             ("session_end_ns", "i8"),
             ("last_bar", "f8", (5,)),  # open, high, low, close, volume as delivered
             ("ids", "i8", (2,)),  # hashes of the last trade ids

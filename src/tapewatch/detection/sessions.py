@@ -5,7 +5,7 @@ from tapewatch.alerts.compiled import Row, compiled_apart
 
 
 @compiled_apart
-def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo: int, hi: int) -> None:
+def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, bounds_day: Row, lo: int, hi: int) -> None:
     """Set the head's phase for `event_ns` from the boundaries [lo, hi), which reach beyond it and, where the venue ever
     closes, end with a close."""
     left = lo
@@ -19,6 +19,8 @@ def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, lo:
     head.phase = bounds_phase[left]
     head.phase_from_ns = bounds_ns[left]
     head.phase_until_ns = bounds_ns[left + 1]
+    head.day_from_ns = bounds_day[left, 0]
+    head.day_until_ns = bounds_day[left, 1]
     end = left + 1 if bounds_phase[left] == 0 else left  # what trades while closed belongs to the session to come
     while end < hi - 1 and bounds_phase[end] != 0:
         end += 1

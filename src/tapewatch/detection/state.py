@@ -10,7 +10,7 @@ from numba import config
 from numpy.typing import NDArray
 
 from tapewatch.alerts.codes import NEVER_NS
-from tapewatch.detection.calendars import FOREVER_NS, Phase, boundaries, venue_info
+from tapewatch.detection.calendars import FOREVER_NS, Phase, boundaries, trading_days, venue_info
 from tapewatch.detection.layout import LAYOUT
 from tapewatch.detection.markets import market_of
 from tapewatch.model.errors import UnknownLayoutError
@@ -65,6 +65,7 @@ class Sessions:
         self._ranges: list[tuple[int, int]] = []
         self.bounds_ns = np.zeros(0, np.int64)
         self.bounds_phase = np.zeros(0, np.int64)
+        self.bounds_day = np.zeros((0, 2), np.int64)  # begin and end of the trading day of each
         self.bounds_at = np.zeros(1, np.int64)
 
     def index(self, venue: str) -> int:
@@ -84,7 +85,7 @@ class Sessions:
         self._build()
 
     def _build(self) -> None:
-        starts, phases, at = [], [], [0]
+        starts, phases, days, at = [], [], [], [0]
         for venue, (lo, hi) in zip(self.venues, self._ranges, strict=True):
             if not venue_info(venue).calendar:
                 s, p = np.array([-FOREVER_NS, FOREVER_NS], np.int64), np.array([4, 4], np.int8)
@@ -94,8 +95,10 @@ class Sessions:
                 s, p = np.array([0], np.int64), np.array([0], np.int8)
             starts.append(s.astype(np.int64))
             phases.append(p.astype(np.int64))
+            days.append(np.stack(trading_days(s.astype(np.int64), p), axis=1))
             at.append(at[-1] + len(s))
         self.bounds_ns, self.bounds_phase = np.concatenate(starts), np.concatenate(phases)
+        self.bounds_day = np.concatenate(days)
         self.bounds_at = np.array(at, np.int64)
 
 

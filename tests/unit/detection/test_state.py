@@ -3,6 +3,7 @@
 import pytest
 
 from tapewatch.detection.calendars import Phase
+from tapewatch.detection.features import season_bin
 from tapewatch.detection.layout import LAYOUT
 from tapewatch.model.errors import GiveUpError
 from tapewatch.model.instruments import Instrument
@@ -102,7 +103,7 @@ def test_a_session_s_end_does_not_depend_on_how_far_the_calendar_was_read() -> N
         one.process(batch_of(ticks))
         fresh = engine_for(RULES)
         fresh.process(batch_of(ticks))
-        for name in ("phase", "phase_from_ns", "phase_until_ns", "session_end_ns"):
+        for name in ("phase", "phase_from_ns", "phase_until_ns", "day_from_ns", "day_until_ns", "session_end_ns"):
             assert row(one, TSLA)["head"][name] == row(fresh, TSLA)["head"][name], (name, moment)
 
 
@@ -116,6 +117,17 @@ def test_phases_and_session_ends_of_a_day_with_a_lunch_break() -> None:
         head = row(engine, hong_kong)["head"]
         seen.append((Phase(int(head["phase"])).name, (int(head["session_end_ns"]) - at) // MINUTE_NS))
     assert seen == [("REGULAR", 1), ("CLOSED", 249), ("REGULAR", 190), ("REGULAR", 11)]
+
+
+def test_the_afternoon_has_no_second_open_and_the_morning_no_close() -> None:
+    hong_kong = Instrument("XHKG", "0700")
+    seen = []
+    for clock in ("09:30", "11:59", "13:00", "15:59"):
+        at = parse_rfc3339(f"2025-04-07T{clock}:00+08:00")
+        engine = engine_for(RULES)
+        engine.process(batch_of(bars(hong_kong, [100.0], at)))
+        seen.append(int(season_bin(row(engine, hong_kong)["head"], at + MINUTE_NS // 2)))
+    assert seen == [0, 7, 10, 47]
 
 
 @pytest.mark.skipif(not COMPILED, reason="ten thousand events in plain Python take minutes")

@@ -7,6 +7,7 @@ from tapewatch.detection.calendars.sessions import (
     known_from_ns,
     known_until_ns,
     phases_at,
+    trading_days,
 )
 from tapewatch.detection.calendars.venues import VenueInfo, known_calendars, quote_currency, venue_info
 
@@ -20,5 +21,6 @@ __all__ = [
     "known_until_ns",
     "phases_at",
     "quote_currency",
+    "trading_days",
     "venue_info",
 ]

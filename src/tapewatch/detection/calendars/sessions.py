@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from tapewatch.detection.calendars.phases import Phase
 from tapewatch.detection.calendars.stored import Hours, calendar
 from tapewatch.detection.calendars.venues import VenueInfo, venue_info
-from tapewatch.model.times import DAY_NS, MINUTE_NS, SECOND_NS
+from tapewatch.model.times import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
 FOREVER_NS = int(np.iinfo(np.int64).max)
+LONGEST_LUNCH_NS = 3 * HOUR_NS
 _EPOCH = date(1970, 1, 1)
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # the whole years of int64 nanoseconds
 
@@ -100,6 +101,17 @@ def boundaries(venue: str, from_ns: int, to_ns: int) -> tuple[NDArray[np.int64],
     low = max(0, int(np.searchsorted(starts, from_ns, "right")) - 1)
     high = max(low + 1, int(np.searchsorted(starts, to_ns, "left")))
     return starts[low:high], phases[low:high]
+
+
+def trading_days(starts: NDArray[np.int64], phases: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(begins, ends) of what each stretch of `boundaries` is a part of: those of the regular phase before and after a
+    lunch break are one, with one open and one close; any other stands for itself."""
+    begins, ends = starts.copy(), np.append(starts[1:], FOREVER_NS)
+    between = (phases[:-2] == Phase.REGULAR) & (phases[1:-1] == Phase.CLOSED) & (phases[2:] == Phase.REGULAR)
+    lunch = np.flatnonzero(between & (starts[2:] - starts[1:-1] <= LONGEST_LUNCH_NS)) + 1
+    begins[lunch + 1] = starts[lunch - 1]
+    ends[lunch - 1] = ends[lunch + 1]
+    return begins, ends
 
 
 def _year_of(ts_ns: int) -> int:

@@ -59,7 +59,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     if mean == 0.0:
         return NONE
     band = params.band
-    if tick.event_ns < head.phase_from_ns + OPEN_NS or tick.act_ns > head.phase_until_ns - CLOSE_NS:
+    if tick.event_ns < head.day_from_ns + OPEN_NS or tick.act_ns > head.day_until_ns - CLOSE_NS:
         band *= 2.0
     change = 100.0 * (tick.close / mean - 1.0)
     size = abs(change)

@@ -58,10 +58,10 @@ REGULAR = 2
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    if tick.phase != REGULAR or tick.act_ns <= head.phase_until_ns - params.window_ns:
+    if tick.phase != REGULAR or tick.act_ns <= head.day_until_ns - params.window_ns:
         return NONE
-    if state.close_ns != head.phase_until_ns:
-        state.close_ns = head.phase_until_ns
+    if state.close_ns != head.day_until_ns:
+        state.close_ns = head.day_until_ns
         state.before = 0.0 if tick.fresh else head.close
         state.before_ns = head.close_ns
     if tick.interval_ns == 0 or tick.source != OWN_PHASE or not state.before > 0.0:
@@ -81,7 +81,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.threshold = opens
     signal.before = state.before
     signal.source = tick.source
-    signal.detail[0] = (head.phase_until_ns - tick.act_ns) / 1e9
+    signal.detail[0] = (head.day_until_ns - tick.act_ns) / 1e9
     signal.detail[1] = usual
     return FIRE
 

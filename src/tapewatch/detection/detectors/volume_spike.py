@@ -76,7 +76,7 @@ def at_turn(head: Row, tick: Row) -> bool:
     trade 1.6 to 2.1 times their median then, and less than it in the minutes before)."""
     if tick.phase == CONTINUOUS:
         return bool(tick.event_ns % DAY_NS < TURN_NS)
-    return bool(tick.event_ns < head.phase_from_ns + 3 * TURN_NS or tick.event_ns >= head.phase_until_ns - TURN_NS)
+    return bool(tick.event_ns < head.day_from_ns + 3 * TURN_NS or tick.event_ns >= head.day_until_ns - TURN_NS)
 
 
 @compiled

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewatch.alerts.labels import Label
-from tapewatch.detection.calendars import boundaries
+from tapewatch.detection.calendars import boundaries, trading_days
 from tapewatch.detection.features import GAP_BARS, profile_bin
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, TickBatch
@@ -71,7 +71,7 @@ def _bars(instrument: Instrument, times: NDArray[np.int64], values: NDArray[np.f
     (ts_ns, interval_ns), (close, volume) = times[:, keep], values[:, keep]
     starts, phases = boundaries(instrument.venue, int(ts_ns[0]), int(ts_ns[-1]) + 7 * DAY_NS)
     at = np.searchsorted(starts, ts_ns, "right") - 1
-    ends = np.append(starts[1:], np.iinfo(np.int64).max)
+    begins, ends = trading_days(starts, phases)
     middle = ts_ns + interval_ns // 2
-    bins = np.fromiter(map(profile_bin, phases[at], starts[at], ends[at], middle), np.int64, ts_ns.size)
+    bins = np.fromiter(map(profile_bin, phases[at], begins[at], ends[at], middle), np.int64, ts_ns.size)
     return Bars(instrument, ts_ns, interval_ns, close, volume, phases[at], starts[at], bins)

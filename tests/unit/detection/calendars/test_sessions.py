@@ -18,6 +18,7 @@ from tapewatch.detection.calendars import (
     known_until_ns,
     phases_at,
     quote_currency,
+    trading_days,
     venue_info,
 )
 from tapewatch.model.times import DAY_NS, MINUTE_NS, parse_rfc3339
@@ -66,6 +67,22 @@ def test_a_lunch_break_is_closed() -> None:
     assert _phase("XTKS", "2025-04-07T12:30:00+09:00") is Phase.REGULAR
     assert _phase("XTKS", "2025-04-07T15:10:00+09:00") is Phase.REGULAR  # until 15:30 since 2024-11-05
     assert _phase("XTKS", "2024-04-08T15:10:00+09:00") is Phase.CLOSED
+
+
+def test_a_day_with_a_lunch_break_has_one_open_and_one_close() -> None:
+    day = [parse_rfc3339(f"2025-04-07T{at}:00+09:00") for at in ("09:00", "11:30", "12:30", "15:30")]
+    starts, phases = boundaries("XTKS", day[0] - DAY_NS, day[0] + 2 * DAY_NS)
+    begins, ends = trading_days(starts, phases)
+    found = {s: (b, e) for s, b, e in zip(starts.tolist(), begins.tolist(), ends.tolist(), strict=True)}
+    assert found[day[0]] == found[day[2]] == (day[0], day[3])
+    assert found[day[1]] == (day[1], day[2])
+    assert found[day[3]] == (day[3], day[0] + DAY_NS)
+
+
+def test_without_lunch_a_day_is_its_phase() -> None:
+    starts, phases = boundaries("XNYS", 0, 30 * DAY_NS)
+    begins, ends = trading_days(starts, phases)
+    assert begins.tolist() == starts.tolist() and ends[:-1].tolist() == starts[1:].tolist()
 
 
 @pytest.mark.parametrize("venue", ["binance", "coinbase", "krakenfutures", ""])
