@@ -85,7 +85,7 @@ def find_fields(header: Sequence[str], mapping: Mapping[str, str], file: str) ->
         looked = "; ".join(f"{f}: {', '.join(SYNONYMS[f][:6])}" for f in ("time", "close", "price"))
         raise InputError(
             f"{file}: not market data: no column for {' and '.join(missing)}. Found {_listing(header)}. "
-            f"Looked for {looked}, ... A mapping such as time=COLUMN,close=COLUMN says which is which."
+            f"Looked for {looked}, ... A mapping, --map time=COLUMN,close=COLUMN or feed.mapping, says which is which."
         )
     return found
 

@@ -255,6 +255,12 @@ def test_nothing_is_written_over_what_is_read(run: Run, tmp_path: Path, args: tu
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"] and (tmp_path / "in.csv").read_text() == BARS
 
 
+def test_a_backtest_of_no_tick_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(BARS)
+    code, out, err = run("backtest", "in.csv", "--from", "2030-01-01", "--quiet")
+    assert (code, out) == (2, "") and "no tick in this history between --from and --to" in err
+
+
 def test_a_tape_that_is_there_is_not_added_to(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(BARS)
     assert run("generate", "--file", "in.csv", "--out", "a.tape")[0] == 0

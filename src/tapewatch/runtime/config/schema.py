@@ -165,7 +165,8 @@ def _words(info: mi.Type) -> str:
     if isinstance(info, mi.DictType):
         return f"a table of {_words(info.value_type)}"
     if isinstance(info, mi.CollectionType):
-        return f"a list of {_words(info.item_type)}"
+        least = " with at least one entry" if info.min_length else ""
+        return f"a list of {_words(info.item_type)}{least}"
     if isinstance(info, mi.TupleType):
         return "a list of " + ", ".join(_words(part) for part in info.item_types)
     if isinstance(info, mi.CustomType):

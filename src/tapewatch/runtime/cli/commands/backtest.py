@@ -64,6 +64,7 @@ def backtest(
     from rich.console import Console
 
     from tapewatch.feeds.csv_settings import parse_mapping
+    from tapewatch.model.errors import InputError
     from tapewatch.runtime.backtest import load_labels, run_backtest, side_of
     from tapewatch.runtime.cli.backtest_tables import show
     from tapewatch.runtime.cli.paths import check_apart, check_outputs
@@ -85,6 +86,8 @@ def backtest(
     with progress("Backtesting", total=history.total, unit="records", quiet=quiet) as advance:
         done = run_backtest(history, engines, known, time.time_ns(), advance)
     seconds = time.perf_counter() - began
+    if not done.result.symbols:
+        raise InputError("there is no tick in this history" + (" between --from and --to" if begin or end else ""))
     _write(done, history, out, report)
     if as_json:
         print_json([done.result])
