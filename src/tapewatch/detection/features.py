@@ -4,6 +4,7 @@ import math
 
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.layout import PHASES, RECENT, RECENT_GRID_NS
+from tapewatch.detection.sessions import day_from_ns, day_until_ns
 from tapewatch.detection.stats.scale import learn, sigma_of
 from tapewatch.model.times import MINUTE_NS
 
@@ -79,7 +80,7 @@ def profile_bin(phase: int, from_ns: int, until_ns: int, at_ns: int) -> int:
 @compiled
 def season_bin(head: Row, at_ns: int) -> int:
     """The bin of `at_ns` in the phase that the symbol is in."""
-    return profile_bin(head.phase, head.day_from_ns, head.day_until_ns, at_ns)
+    return profile_bin(head.phase, day_from_ns(head), day_until_ns(head), at_ns)
 
 
 @compiled

@@ -85,8 +85,8 @@ def head_dtype(closes: int) -> np.dtype[np.void]:
             ("volume_n", "i4"),
             ("phase_from_ns", "i8"),
             ("phase_until_ns", "i8"),
-            ("day_from_ns", "i8"),  # of the phase, lunch breaks left out: where its open and its close are
-            ("day_until_ns", "i8"),
+            ("before_s", "i4"),  # how long before the phase the day's open was, over a lunch break, and
+            ("after_s", "i4"),  # how long after it the day's close is
             ("session_end_ns", "i8"),
             ("last_bar", "f8", (5,)),  # open, high, low, close, volume as delivered
             ("ids", "i8", (2,)),  # hashes of the last trade ids

@@ -1,7 +1,20 @@
 """Which session phase a time falls into: a binary search in the venue's boundaries, only when a boundary was passed."""
 
 from tapewatch.alerts.codes import NEVER_NS
-from tapewatch.alerts.compiled import Row, compiled_apart
+from tapewatch.alerts.compiled import Row, compiled, compiled_apart
+from tapewatch.model.times import SECOND_NS
+
+
+@compiled
+def day_from_ns(head: Row) -> int:
+    """The open of the day that the head's phase is a part of (`calendars.trading_days`)."""
+    return int(head.phase_from_ns - head.before_s * SECOND_NS)
+
+
+@compiled
+def day_until_ns(head: Row) -> int:
+    """The close of that day."""
+    return int(head.phase_until_ns + head.after_s * SECOND_NS)
 
 
 @compiled_apart
@@ -19,8 +32,8 @@ def enter_phase(head: Row, event_ns: int, bounds_ns: Row, bounds_phase: Row, bou
     head.phase = bounds_phase[left]
     head.phase_from_ns = bounds_ns[left]
     head.phase_until_ns = bounds_ns[left + 1]
-    head.day_from_ns = bounds_day[left, 0]
-    head.day_until_ns = bounds_day[left, 1]
+    head.before_s = (head.phase_from_ns - bounds_day[left, 0]) // SECOND_NS
+    head.after_s = (bounds_day[left, 1] - head.phase_until_ns) // SECOND_NS
     end = left + 1 if bounds_phase[left] == 0 else left  # what trades while closed belongs to the session to come
     while end < hi - 1 and bounds_phase[end] != 0:
         end += 1

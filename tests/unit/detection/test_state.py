@@ -103,7 +103,7 @@ def test_a_session_s_end_does_not_depend_on_how_far_the_calendar_was_read() -> N
         one.process(batch_of(ticks))
         fresh = engine_for(RULES)
         fresh.process(batch_of(ticks))
-        for name in ("phase", "phase_from_ns", "phase_until_ns", "day_from_ns", "day_until_ns", "session_end_ns"):
+        for name in ("phase", "phase_from_ns", "phase_until_ns", "before_s", "after_s", "session_end_ns"):
             assert row(one, TSLA)["head"][name] == row(fresh, TSLA)["head"][name], (name, moment)
 
 

@@ -6,6 +6,7 @@ from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.layout import RECENT
+from tapewatch.detection.sessions import day_from_ns, day_until_ns
 from tapewatch.detection.stats.scale import FIXED
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
@@ -59,7 +60,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     if mean == 0.0:
         return NONE
     band = params.band
-    if tick.event_ns < head.day_from_ns + OPEN_NS or tick.act_ns > head.day_until_ns - CLOSE_NS:
+    if tick.event_ns < day_from_ns(head) + OPEN_NS or tick.act_ns > day_until_ns(head) - CLOSE_NS:
         band *= 2.0
     change = 100.0 * (tick.close / mean - 1.0)
     size = abs(change)

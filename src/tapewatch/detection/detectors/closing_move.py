@@ -8,6 +8,7 @@ from tapewatch.alerts.codes import FIRE, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.durations import Duration, duration_ns
+from tapewatch.detection.sessions import day_until_ns
 from tapewatch.detection.stats.scale import OWN_PHASE
 from tapewatch.detection.stats.tail import percent_score
 from tapewatch.model.alerts import Alert
@@ -58,10 +59,10 @@ REGULAR = 2
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    if tick.phase != REGULAR or tick.act_ns <= head.day_until_ns - params.window_ns:
+    if tick.phase != REGULAR or tick.act_ns <= day_until_ns(head) - params.window_ns:
         return NONE
-    if state.close_ns != head.day_until_ns:
-        state.close_ns = head.day_until_ns
+    if state.close_ns != day_until_ns(head):
+        state.close_ns = day_until_ns(head)
         state.before = 0.0 if tick.fresh else head.close
         state.before_ns = head.close_ns
     if tick.interval_ns == 0 or tick.source != OWN_PHASE or not state.before > 0.0:
@@ -81,7 +82,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.threshold = opens
     signal.before = state.before
     signal.source = tick.source
-    signal.detail[0] = (head.day_until_ns - tick.act_ns) / 1e9
+    signal.detail[0] = (day_until_ns(head) - tick.act_ns) / 1e9
     signal.detail[1] = usual
     return FIRE
 

@@ -8,6 +8,7 @@ from tapewatch.alerts.codes import FIRE, HALF, NONE
 from tapewatch.alerts.compiled import Row, compiled
 from tapewatch.detection.detectors.base import Detector, Params
 from tapewatch.detection.features import VOLUME_CLIP
+from tapewatch.detection.sessions import day_from_ns, day_until_ns
 from tapewatch.detection.stats.scale import NORMAL
 from tapewatch.model.alerts import OPENS_AT, Alert
 from tapewatch.model.times import DAY_NS, MINUTE_NS
@@ -76,7 +77,7 @@ def at_turn(head: Row, tick: Row) -> bool:
     trade 1.6 to 2.1 times their median then, and less than it in the minutes before)."""
     if tick.phase == CONTINUOUS:
         return bool(tick.event_ns % DAY_NS < TURN_NS)
-    return bool(tick.event_ns < head.day_from_ns + 3 * TURN_NS or tick.event_ns >= head.day_until_ns - TURN_NS)
+    return bool(tick.event_ns < day_from_ns(head) + 3 * TURN_NS or tick.event_ns >= day_until_ns(head) - TURN_NS)
 
 
 @compiled
