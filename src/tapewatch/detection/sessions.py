@@ -1,5 +1,7 @@
 """Which session phase a time falls into: a binary search in the venue's boundaries, only when a boundary was passed."""
 
+import numpy as np
+
 from tapewatch.alerts.codes import NEVER_NS
 from tapewatch.alerts.compiled import Row, compiled, compiled_apart
 from tapewatch.model.times import SECOND_NS
@@ -8,13 +10,13 @@ from tapewatch.model.times import SECOND_NS
 @compiled
 def day_from_ns(head: Row) -> int:
     """The open of the day that the head's phase is a part of (`calendars.trading_days`)."""
-    return int(head.phase_from_ns - head.before_s * SECOND_NS)
+    return int(head.phase_from_ns - np.int64(head.before_s) * SECOND_NS)
 
 
 @compiled
 def day_until_ns(head: Row) -> int:
     """The close of that day."""
-    return int(head.phase_until_ns + head.after_s * SECOND_NS)
+    return int(head.phase_until_ns + np.int64(head.after_s) * SECOND_NS)
 
 
 @compiled_apart
