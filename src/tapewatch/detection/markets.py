@@ -37,5 +37,4 @@ def common_name(of: Instrument, facts: Facts | None) -> tuple[str, str]:
     ('BTC/USD', 'USD')
     """
     name = facts.instrument if facts is not None and facts.instrument else of.symbol
-    money = facts.currency if facts is not None and facts.currency else quote_currency(of.venue, name)
-    return name.upper(), money
+    return name.upper(), money_of(Instrument(of.venue, name), facts)

@@ -93,9 +93,9 @@ class Sessions:
                 s, p = _closing(venue, lo, hi)
             else:
                 s, p = np.array([0], np.int64), np.array([0], np.int8)
-            starts.append(s.astype(np.int64))
+            starts.append(s)
             phases.append(p.astype(np.int64))
-            days.append(np.stack(trading_days(s.astype(np.int64), p), axis=1))
+            days.append(np.stack(trading_days(s, p), axis=1))
             at.append(at[-1] + len(s))
         self.bounds_ns, self.bounds_phase = np.concatenate(starts), np.concatenate(phases)
         self.bounds_day = np.concatenate(days)

@@ -33,6 +33,7 @@ compiled_only = pytest.mark.skipif(not COMPILED, reason="its history as plain Py
 
 TSLA = Instrument("XNAS", "TSLA")
 BTC = Instrument("binance", "BTC/USDT")
+OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 REGULAR_NS = parse_rfc3339("2025-04-07T10:00:00-04:00")
 PRE_NS = parse_rfc3339("2025-04-07T05:00:00-04:00")
 NAN = float("nan")

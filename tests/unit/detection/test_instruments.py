@@ -10,8 +10,9 @@ import pytest
 from tapewatch.detection.engine import Engine
 from tapewatch.detection.instruments import Facts, Split, read_instruments
 from tapewatch.model.errors import InputError
-from tapewatch.model.times import HOUR_NS, MINUTE_NS, format_rfc3339, parse_rfc3339
+from tapewatch.model.times import HOUR_NS, MINUTE_NS, format_rfc3339
 from tests.unit.detection.support import (
+    OPEN_NS,
     TSLA,
     Run,
     Tick,
@@ -27,7 +28,6 @@ from tests.unit.detection.support import (
     watching,
 )
 
-OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 AT_NS = OPEN_NS + 70 * MINUTE_NS
 
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS, format_rfc3339, parse_rfc3339
+from tapewatch.model.times import HOUR_NS, MINUTE_NS, SECOND_NS, format_rfc3339
 from tests.unit.detection.support import (
     BTC,
     NAN,
+    OPEN_NS,
     REGULAR_NS,
     TSLA,
     Run,
@@ -19,7 +20,6 @@ from tests.unit.detection.support import (
     watching,
 )
 
-OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 BARS = bars(TSLA, calm(40))
 LAST_NS = BARS[-1].act_ns
 DEADLINE_NS = LAST_NS + 10 * MINUTE_NS  # ten times the usual distance

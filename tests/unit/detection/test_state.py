@@ -1,5 +1,8 @@
 """Rows of state: refused where their layout is unknown, under keys that read back, for any symbol and any time."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from tapewatch.detection.calendars import Phase
@@ -107,26 +110,27 @@ def test_a_session_s_end_does_not_depend_on_how_far_the_calendar_was_read() -> N
             assert row(one, TSLA)["head"][name] == row(fresh, TSLA)["head"][name], (name, moment)
 
 
-def test_phases_and_session_ends_of_a_day_with_a_lunch_break() -> None:
+def in_hong_kong(*clocks: str) -> Iterator[tuple[int, Any]]:
+    """When a bar begins at these times of a day with a lunch break, and the head of its symbol after it alone."""
     hong_kong = Instrument("XHKG", "0700")
-    seen = []
-    for clock in ("11:59", "12:01", "13:00", "15:59"):
+    for clock in clocks:
         at = parse_rfc3339(f"2025-04-07T{clock}:00+08:00")
         engine = engine_for(RULES)
         engine.process(batch_of(bars(hong_kong, [100.0], at)))
-        head = row(engine, hong_kong)["head"]
-        seen.append((Phase(int(head["phase"])).name, (int(head["session_end_ns"]) - at) // MINUTE_NS))
+        yield at, row(engine, hong_kong)["head"]
+
+
+def test_phases_and_session_ends_of_a_day_with_a_lunch_break() -> None:
+    seen = [
+        (Phase(int(head["phase"])).name, (int(head["session_end_ns"]) - at) // MINUTE_NS)
+        for at, head in in_hong_kong("11:59", "12:01", "13:00", "15:59")
+    ]
     assert seen == [("REGULAR", 1), ("CLOSED", 249), ("REGULAR", 190), ("REGULAR", 11)]
 
 
 def test_the_afternoon_has_no_second_open_and_the_morning_no_close() -> None:
-    hong_kong = Instrument("XHKG", "0700")
-    seen = []
-    for clock in ("09:30", "11:59", "13:00", "15:59"):
-        at = parse_rfc3339(f"2025-04-07T{clock}:00+08:00")
-        engine = engine_for(RULES)
-        engine.process(batch_of(bars(hong_kong, [100.0], at)))
-        seen.append(int(season_bin(row(engine, hong_kong)["head"], at + MINUTE_NS // 2)))
+    clocks = ("09:30", "11:59", "13:00", "15:59")
+    seen = [int(season_bin(head, at + MINUTE_NS // 2)) for at, head in in_hong_kong(*clocks)]
     assert seen == [0, 7, 10, 47]
 
 

@@ -15,11 +15,10 @@ from tapewatch.detection.tuning.tails import XI_RANGE, fit_tail, pareto, peaks
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Kind, TickBatch, make_batch
 from tapewatch.model.times import MINUTE_NS, parse_rfc3339
-from tests.unit.detection.support import COMPILED, calibration, compiled_only
+from tests.unit.detection.support import COMPILED, OPEN_NS, calibration, compiled_only
 
 BARS = 2_200
 SCALE = 0.0007  # mean absolute return of a minute
-OPEN_NS = parse_rfc3339("2025-04-07T09:30:00-04:00")
 
 
 def coins(n: int = 4 if COMPILED else 1, seed: int = 3) -> TickBatch:

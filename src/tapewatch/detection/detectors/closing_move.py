@@ -59,10 +59,11 @@ REGULAR = 2
 
 @compiled
 def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row) -> int:
-    if tick.phase != REGULAR or tick.act_ns <= day_until_ns(head) - params.window_ns:
+    close_ns = day_until_ns(head)
+    if tick.phase != REGULAR or tick.act_ns <= close_ns - params.window_ns:
         return NONE
-    if state.close_ns != day_until_ns(head):
-        state.close_ns = day_until_ns(head)
+    if state.close_ns != close_ns:
+        state.close_ns = close_ns
         state.before = 0.0 if tick.fresh else head.close
         state.before_ns = head.close_ns
     if tick.interval_ns == 0 or tick.source != OWN_PHASE or not state.before > 0.0:
@@ -82,7 +83,7 @@ def step(state: Row, params: Row, head: Row, group: Row, tick: Row, signal: Row)
     signal.threshold = opens
     signal.before = state.before
     signal.source = tick.source
-    signal.detail[0] = (day_until_ns(head) - tick.act_ns) / 1e9
+    signal.detail[0] = (close_ns - tick.act_ns) / 1e9
     signal.detail[1] = usual
     return FIRE
 

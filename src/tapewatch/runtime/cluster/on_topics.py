@@ -82,7 +82,7 @@ class OnTopics:
             end = left.get(place, 0)
             if error is None and offset < end:
                 self.counts["read"] += 1
-                yield message.topic() or "", _id_of(message)
+                yield place[0], _id_of(message)
             if error is not None or offset + 1 >= end:
                 left.pop(place, None)
 
