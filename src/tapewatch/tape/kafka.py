@@ -8,7 +8,7 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from tapewatch.model.errors import InputError, RetryableError
-from tapewatch.tape.kafka_errors import OffsetGoneError, reported
+from tapewatch.tape.kafka_errors import LogShorterError, OffsetGoneError, reported
 from tapewatch.tape.kafka_native import native_reader
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.kafka_reader import ObjectReader, PartitionReader, ends_of
@@ -29,8 +29,8 @@ class KafkaTape:
     """A `Tape` on one partition of a topic that exists. Times of append are the broker's, to the millisecond.
 
     Differs from the port in what Kafka cannot do: an `append` that raises may have written a part of its messages, and
-    `ts_append_ns` is the log's own. Raises OffsetGoneError for what retention has removed, RetryableError where no
-    broker answers.
+    `ts_append_ns` is the log's own. Raises OffsetGoneError for what retention has removed, LogShorterError for what lies
+    beyond the end, RetryableError where no broker answers.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class KafkaTape:
             if raw is None or raw.start != start:
                 if self._next != start:
                     self._seek(start)
+                self._next = -1  # after an error nobody knows where the reader stands: it is told anew
                 raw = self._take(start, max_messages, wait_s)
             self._next = raw.end
             return self._cut(raw, max_messages, max_bytes)
@@ -119,11 +120,12 @@ class KafkaTape:
 
     def _seek(self, start: int) -> None:
         first, end = self.bounds()
+        if start > end:
+            raise LogShorterError(self._name, start, end)
         check_offset(start, end)
         if start < first:
             raise OffsetGoneError(self._name, start, first)
         self._reader.seek(start)
-        self._next = start
 
     def _take(self, start: int, max_messages: int, wait_s: float) -> RawBatch:
         raw = self._reader.take(start, max_messages, 0.0)

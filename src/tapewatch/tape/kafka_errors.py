@@ -29,6 +29,17 @@ class OffsetGoneError(GiveUpError):
         self.first = first
 
 
+class LogShorterError(InputError):
+    """The log ends before the offset: nobody has written so much, or the broker has lost what it had acknowledged."""
+
+    def __init__(self, name: str, offset: int, end: int) -> None:
+        super().__init__(
+            f"{name}: the log ends at {end}, before offset {offset}; where that was read once, the broker has lost what"
+            f" it had acknowledged (a power cut with one replica?)"
+        )
+        self.end = end
+
+
 def as_ours(error: KafkaError, what: str) -> TapewatchError:
     """The error to be raised; `what` names what was tried on what. A broker that is away is RetryableError."""
     wrong = _WRONG.get(error.code())

@@ -1,9 +1,11 @@
 """Kafka as the tape: what a real broker does to readers, writers and topics."""
 
 import itertools
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
 from tapewatch.tape.kafka import KafkaTape, ReaderMaker, best_reader
 from tapewatch.tape.kafka_dead import DeadMessage, read_dead, replay, write_dead
-from tapewatch.tape.kafka_errors import OffsetGoneError
+from tapewatch.tape.kafka_errors import LogShorterError, OffsetGoneError
 from tapewatch.tape.kafka_events import event_headers
 from tapewatch.tape.kafka_names import key_of
 from tapewatch.tape.kafka_native import NativeReader
@@ -193,6 +195,46 @@ def test_what_retention_has_removed_is_said_to_be_gone(
         tape.read(1)
     assert gone.value.first == 3
     assert tape.read(3).offsets.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("make_reader", [best_reader, ObjectReader], ids=["native", "objects"])
+def test_a_reader_whose_place_retention_removes_while_it_reads_is_told_so(
+    publisher: KafkaPublisher, settings: KafkaSettings, topic: str, make_reader: ReaderMaker
+) -> None:
+    publisher.publish(topic, [None] * 50, [random.Random(at).randbytes(100_000) for at in range(50)], partition=0)
+    tape = KafkaTape(replace(settings, read_ahead=1), topic, 0, make_reader=make_reader)  # a fetch brings some ten
+    place = tape.read(0, 1, wait_s=5).end
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap})
+    for future in admin.delete_records([TopicPartition(topic, 0, 45)]).values():
+        future.result(10)
+    seen: list[int] = []
+    first = 0
+    deadline = time.monotonic() + 20
+    while not first and time.monotonic() < deadline:
+        try:
+            raw = tape.read(place, 1, wait_s=0.1)
+        except RetryableError:  # the broker's refusal; the next look finds out why
+            continue
+        except OffsetGoneError as gone:
+            first = gone.first
+        else:
+            seen += raw.offsets.tolist()
+            place = raw.end
+    assert (seen, first) == (list(range(1, place)), 45)
+    assert 0 < place < 45, "what was fetched already is given still"
+    rest = tape.read(45, wait_s=5)
+    assert rest.offsets[0] == 45
+    assert _messages(rest)[0] == random.Random(45).randbytes(100_000)
+    tape.close()
+
+
+def test_a_log_that_ends_before_the_place_to_read_from_says_where(
+    publisher: KafkaPublisher, open_tape: Callable[[str, int], KafkaTape], topic: str
+) -> None:
+    publisher.publish(topic, [None] * 3, [b"x"] * 3, partition=0)
+    with pytest.raises(LogShorterError, match=f"{topic}/0: the log ends at 3, before offset 5") as short:
+        open_tape(topic, 0).read(5)
+    assert short.value.end == 3
 
 
 def test_a_tape_of_an_unknown_topic_or_partition_is_refused(settings: KafkaSettings, topic: str) -> None:

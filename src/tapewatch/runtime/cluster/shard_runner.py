@@ -12,6 +12,7 @@ from tapewatch.runtime.cluster.protocol.relay import Relay
 from tapewatch.runtime.cluster.protocol.terms import Phase
 from tapewatch.stores.port import Told
 from tapewatch.tape.kafka import KafkaTape
+from tapewatch.tape.kafka_errors import LogShorterError, OffsetGoneError
 
 _log = logging.getLogger(__name__)
 LONGEST_WAIT_S = 0.25
@@ -93,7 +94,7 @@ class ShardRunner:
             self.failed = error
 
     def _work(self) -> None:
-        driver, trouble, unreadable, fenced = self.driver, "", "", False
+        driver, trouble, unreadable, gap, fenced = self.driver, "", "", "", False
         while not self._abandoned.is_set():
             wait = driver.step(time.monotonic())
             if driver.trouble and driver.trouble != trouble:
@@ -102,6 +103,9 @@ class ShardRunner:
             if driver.unreadable != unreadable:
                 unreadable = driver.unreadable
                 _log.warning("shard %s is rebuilt without a state that cannot be read: %s", self.name, unreadable)
+            if driver.gap != gap:
+                gap = driver.gap
+                _log.warning("shard %s: %s were not judged: the log does not have them", self.name, gap)
             if (driver.phase is Phase.LOST) != fenced:
                 fenced = driver.phase is Phase.LOST
                 if fenced:
@@ -137,6 +141,8 @@ class ShardRunner:
             except RetryableError as error:
                 _log.warning("shard %s: %s", self.name, error)
                 self._woken.wait(seconds)
+            except (OffsetGoneError, LogShorterError):  # the driver's next step meets it, and tells it
+                pass
             return
         self._woken.wait(min(seconds, 0.02) if self._finish_by is not None else seconds)
         self._woken.clear()

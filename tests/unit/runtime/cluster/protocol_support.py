@@ -21,7 +21,7 @@ from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timin
 from tapewatch.stores.memory import MemoryShardStore
 from tapewatch.stores.port import OutboxEntry
 from tapewatch.tape.codec import CodecSettings, JsonDecoder, encode_batch
-from tapewatch.tape.kafka_errors import OffsetGoneError
+from tapewatch.tape.kafka_errors import LogShorterError, OffsetGoneError
 from tapewatch.tape.memory import MemoryTape
 from tapewatch.tape.port import RawBatch
 from tests.unit.runtime.pipeline_support import NOW_NS, Tape, engine, tape
@@ -97,13 +97,16 @@ class Queued:
 
 
 class CutTape(MemoryTape):
-    """A log whose beginning can be removed."""
+    """A log whose beginning can be removed, and whose end can be lost."""
 
     first = 0
+    last: int | None = None
 
     def read(self, start: int, max_messages: int = 100_000, max_bytes: int = 8 << 20) -> RawBatch:
         if start < self.first:
             raise OffsetGoneError("prices/0", start, self.first)
+        if self.last is not None and start > self.last:
+            raise LogShorterError("prices/0", start, self.last)
         return super().read(start, max_messages, max_bytes)
 
 

@@ -289,6 +289,24 @@ def test_what_the_log_has_removed_is_told_as_a_gap() -> None:
     assert [(g["action"], g["detail"]["to_offset"]) for g in gaps] == [("gap", 1000)]
 
 
+def test_a_log_that_lost_its_end_is_waited_for_and_what_is_passed_over_is_told_once() -> None:
+    world = World()
+    one = process(world, limit=200)
+    while one.driver.next < 600:
+        one.turn(0.1)
+    world.log.last = 450  # the broker comes back without what it had acknowledged
+    for _ in range(50):
+        one.turn(1.0)
+    assert one.driver.next == 600
+    assert "the log ends at 450, before offset 600" in one.driver.trouble
+    assert (one.driver.gap, one.driver.counts["gap_records"]) == ("offsets 450 to 599", 150)
+    world.log.last = None  # it has grown past the place
+    one.run_to(tape().end)
+    assert one.driver.trouble == ""
+    gaps = [msgspec.json.decode(e.payload)["detail"] for e in world.topics.entries if e.kind == "audit"]
+    assert gaps == [{"from_offset": 450, "to_offset": 600, "records": 150}]
+
+
 class Poisoned:
     """Detection that raises, or whose process dies, on the records at some offsets."""
 

@@ -11,7 +11,7 @@ from tapewatch.runtime.cluster.protocol.holding import Holding
 from tapewatch.runtime.cluster.protocol.ports import Done, Found, Mark, ShardId, Task
 from tapewatch.runtime.cluster.protocol.terms import Limits, Phase, Ports, Timing, Wait
 from tapewatch.stores.port import ShardHead, Told
-from tapewatch.tape.kafka_errors import OffsetGoneError
+from tapewatch.tape.kafka_errors import LogShorterError, OffsetGoneError
 from tapewatch.tape.port import RawBatch
 
 
@@ -41,6 +41,8 @@ class ShardDriver:
         self._held = Holding(shard, ports, self.counts)
         self._claiming = Claiming(self._held)
         self.trouble = ""  # why the last step did not go through, empty where it did
+        self.gap = ""  # the offsets that were passed over last, empty where none were
+        self._short_of = -1  # where the log was too short for us, once it is told
         self._uncertain = False  # whether the last batch was dispatched, or committed, is not known
         self._flight: Flight | None = None
         self._heard: Told | None = None
@@ -179,6 +181,9 @@ class ShardDriver:
         except OffsetGoneError as gone:
             self._jump(head, gone.first)
             return None
+        except LogShorterError as short:
+            self._wait_for_log(head, short.end)
+            raise RetryableError(str(short)) from short
         return below(raw, self._held.silent_to) if head.next < self._held.silent_to else raw
 
     def _jump(self, head: ShardHead, first: int) -> None:
@@ -187,8 +192,23 @@ class ShardDriver:
         fresh = head.next == 0 and self.mark.offset == 0 and not self._held.lost
         told = () if fresh else self._ports.gap(self.shard, head.next, first)
         self._held.commit(first, outbox=told)
-        self.counts["before_us_records" if fresh else "gap_records"] += first - head.next
+        if fresh:
+            self.counts["before_us_records"] += first - head.next
+        else:
+            self._note_gap(head.next, first)
         self._held.head = replace(head, next=first)
+
+    def _wait_for_log(self, head: ShardHead, end: int) -> None:
+        """The broker has lost what was judged already. What takes those offsets now is not judged: positions and the ids
+        of alerts never go back. It is told once a claim, and the shard goes on where the log has grown past it."""
+        if self._short_of != head.next:
+            self._held.commit(head.next, outbox=self._ports.gap(self.shard, end, head.next))
+            self._note_gap(end, head.next)
+            self._short_of = head.next
+
+    def _note_gap(self, first: int, end: int) -> None:
+        self.counts["gap_records"] += end - first
+        self.gap = f"offsets {first} to {end - 1}"
 
     def _dispatch(self, aimed: tuple[RawBatch, str], now_s: float, again: Flight | None = None) -> None:
         head, (raw, condemned) = self._held.claimed(), aimed
