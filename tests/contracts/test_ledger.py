@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pytest
 
 from tapewatch.model.secret import Secret
+from tapewatch.runtime.cluster.servers import Running
 from tapewatch.stores.memory import MemoryNoticeLedger
 from tapewatch.stores.port import GivenUpNotices, LedgerRow, NoticeLedger
 from tapewatch.stores.redis.client import connect
@@ -116,3 +117,45 @@ def test_what_was_given_up_can_be_looked_at_and_owed_again(ledger: Ledger) -> No
     ledger.settle(again)
     assert [row.alert_id for row in ledger.given_up(10)] == ["4", "6"]
     assert ledger.due(0, 10) == [again]
+
+
+@pytest.mark.parametrize("ledger", ["sqlite", pytest.param("redis", marks=pytest.mark.cluster)], indirect=True)
+def test_who_was_told_of_an_alert_can_be_read(ledger: SqliteNoticeLedger | RedisNoticeLedger) -> None:
+    rows = [
+        *(_row(revision=revision, next_try_ns=revision) for revision in (2, 10, 1)),
+        _row(revision=3, channel="slack", state="suppressed", last_error="silence"),
+        _row(alert_id='a"'),
+        _row(alert_id="a,"),
+        _row(alert_id="aa"),
+    ]
+    ledger.owe(rows[:1])
+    ledger.owe(rows[1:])
+    ledger.settle(_row(revision=1, state="dead", attempts=5, last_error="no such user", next_try_ns=9))
+    found = ledger.notices("a", 10)
+    assert all(record.alert_id == "a" for record in found)
+    told = [(r.revision, r.channel, r.state, r.attempts, r.reason) for r in sorted(found, key=lambda r: r.revision)]
+    assert told == [
+        (1, "email", "dead", 5, "no such user"),
+        (2, "email", "pending", 0, None),
+        (3, "slack", "suppressed", 0, "silence"),
+        (10, "email", "pending", 0, None),
+    ]
+    assert len(ledger.notices("a", 2)) == 2
+    assert [r.alert_id for r in ledger.notices('a"', 10)] == ['a"']
+    assert ledger.notices("b", 10) == []
+
+
+@pytest.mark.cluster
+def test_what_was_muted_is_forgotten_in_redis_as_what_was_sent(state_redis: Running) -> None:
+    client: Any = connect(Secret(state_redis.address))
+    prefix = uuid.uuid4().hex
+    ledger = RedisNoticeLedger(client, prefix)
+    ledger.owe([_row(next_try_ns=5), _row(revision=2, state="suppressed", last_error="silence", next_try_ns=5)])
+    ledger.settle(_row(state="done", next_try_ns=5))
+    ledger.owe([_row(revision=3, next_try_ns=5)])
+    assert ledger.prune(6) == 2
+    assert [record.revision for record in ledger.notices("a", 10)] == [3]
+    ledger.settle(_row(revision=3, state="done", next_try_ns=5))
+    assert ledger.prune(6) == 1
+    assert {key.decode() for key in client.scan_iter(f"{prefix}:*")} == {f"{prefix}:{{notices}}:channels"}
+    client.close()

@@ -2,6 +2,9 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
+
+_OF_CHANNEL = ("owed", "delivered", "retried", "dead")
 
 
 class Counts:
@@ -11,9 +14,10 @@ class Counts:
     `("suppressed", channel, why)` with why one of silence, inhibition, group; `("unrouted",)`; `("ledger_busy",)`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Iterable[str] = ()) -> None:
+        """What can happen to any notice of `channels` is there from the start: an alarm sees no first one otherwise."""
         self._lock = threading.Lock()
-        self._counter: Counter[tuple[str, ...]] = Counter()
+        self._counter = Counter[tuple[str, ...]]({(what, name): 0 for name in channels for what in _OF_CHANNEL})
 
     def add(self, *key: str) -> None:
         """One more."""

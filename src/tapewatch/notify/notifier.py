@@ -63,7 +63,7 @@ class Notifier:
         threads = len(self._channels) + 1  # one for the rows of channels that are gone
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="notify")
         self._working: dict[str, Future[int]] = {}
-        self.counts = Counts()
+        self.counts = Counts(self._channels)
 
     def accept(self, notices: Iterable[Notice]) -> list[Decision]:
         """Decide on each notice and write down what is owed; after this returns, nothing is lost.

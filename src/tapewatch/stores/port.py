@@ -276,7 +276,8 @@ class GivenUpNotices(Protocol):
 
 
 class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one notice; `at_ns` is when its row was last written."""
+    """What became of one notice; `at_ns` is when its row was last written (in Redis: when it was tried last, or will be
+    tried next)."""
 
     alert_id: str  # or a group's id
     revision: int

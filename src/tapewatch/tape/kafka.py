@@ -29,8 +29,8 @@ class KafkaTape:
     """A `Tape` on one partition of a topic that exists. Times of append are the broker's, to the millisecond.
 
     Differs from the port in what Kafka cannot do: an `append` that raises may have written a part of its messages, and
-    `ts_append_ns` is the log's own. Raises OffsetGoneError for what retention has removed, LogShorterError for what lies
-    beyond the end, RetryableError where no broker answers.
+    `ts_append_ns` is the log's own. Raises OffsetGoneError for what retention has removed, LogShorterError beyond the
+    end, RetryableError where no broker answers.
     """
 
     def __init__(

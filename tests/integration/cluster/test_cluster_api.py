@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 
@@ -13,14 +14,26 @@ import pytest
 
 from tapewatch.model.alerts import Alert
 from tapewatch.model.secret import Secret
-from tapewatch.runtime.cluster.servers import Running
+from tapewatch.notify.settings import NotifySettings, SilenceSettings
+from tapewatch.runtime.cluster.servers import Running, redis
 from tapewatch.runtime.cluster.servers.ports import free_port
 from tapewatch.runtime.cluster.sinks.api_process import ClusterApi
-from tapewatch.runtime.config.detect import QueueSection
+from tapewatch.runtime.config.detect import QueueSection, StateSection
 from tapewatch.runtime.config.kafka import KafkaSection
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.config.sinks import ArchiveSection, ElasticsearchSection
-from tapewatch.stores.elasticsearch import BulkWriter, ElasticSettings, Operation, connect, ensure_indices
+from tapewatch.stores.elasticsearch import (
+    BulkWriter,
+    ElasticAlertStore,
+    ElasticSettings,
+    Operation,
+    connect,
+    ensure_indices,
+)
+from tapewatch.stores.elasticsearch.indices import FOUND
+from tapewatch.stores.port import LedgerRow
+from tapewatch.stores.redis.client import connect as redis_connect
+from tapewatch.stores.redis.notices import RedisNoticeLedger
 from tapewatch.tape.kafka_changes import KafkaChanges
 from tapewatch.tape.kafka_names import key_of
 from tapewatch.tape.kafka_publisher import KafkaPublisher
@@ -80,11 +93,12 @@ def _answers(client: httpx.Client) -> bool:
         return False
 
 
-def settings_for(tmp_path: Path, *, elastic: str, kafka: str, queue: str, prefix: str) -> Settings:
+def settings_for(tmp_path: Path, *, elastic: str, kafka: str, queue: str, prefix: str, state: str = "") -> Settings:
     return Settings(
         api=ApiSettings(port=0, stream_poll_s=0.1),
         kafka=KafkaSection(bootstrap=kafka),
         queue=QueueSection(url=Secret(queue)),
+        state=StateSection(url=Secret(state or queue), prefix=prefix),
         elasticsearch=ElasticsearchSection(urls=(elastic,), prefix=prefix, timeout_s=5, refresh="100ms"),
         archive=ArchiveSection(url=str(tmp_path / "archive")),
     )
@@ -207,6 +221,55 @@ def test_the_log_of_changes_has_the_same_numbers_wherever_reading_begins(
     log.close()
 
 
+def test_an_alert_comes_with_who_was_told_and_its_incident_with_a_chart(
+    elasticsearch_server: Running, kafka_server: Running, queue_redis: Running, prefix: str, topic: str, tmp_path: Path
+) -> None:
+    elastic = connect(ElasticSettings((elasticsearch_server.address,)))
+    ensure_indices(elastic, prefix, only=FOUND)
+    alert = make_alert()
+    ElasticAlertStore(elastic, BulkWriter(elastic, lambda _: None), prefix=prefix).upsert([alert], [])
+    elastic.indices.refresh(index=f"{prefix}*")
+    elastic.close()
+    state = redis.start(tmp_path / "state", durable=False)
+    client = redis_connect(Secret(state.address))
+    told = LedgerRow(alert_id=alert.alert_id, revision=1, channel="email", recipient="desk@example.org")
+    RedisNoticeLedger(client, prefix).owe([told])
+    client.close()
+    settings = msgspec.structs.replace(
+        settings_for(
+            tmp_path,
+            elastic=elasticsearch_server.address,
+            kafka=kafka_server.address,
+            queue=queue_redis.address,
+            prefix=prefix,
+            state=state.address,
+        ),
+        notify=NotifySettings(
+            silences=(
+                SilenceSettings(
+                    name="night",
+                    owner="desk",
+                    reason="a test",
+                    symbols=("TSLA",),
+                    expires=datetime(2100, 1, 1, tzinfo=UTC),
+                ),
+            )
+        ),
+    )
+    with serving(settings, topic) as api:
+        eventually(lambda: api.get("/readyz").json()["status"] == "ready")
+        detail = api.get(f"/v1/alerts/{alert.alert_id}").json()
+        assert [(n["channel"], n["state"]) for n in detail["notices"]] == [("email", "pending")]
+        chart = api.get(f"/v1/incidents/{alert.incident_id}/chart")
+        assert (chart.status_code, chart.headers["content-type"]) == (200, "image/svg+xml")
+        assert chart.text.startswith("<svg") or "<svg" in chart.text[:200]
+        assert [s["source"] for s in api.get("/v1/silences").json()["items"]] == ["settings"]
+        state.stop()
+        eventually(lambda: api.get("/readyz").json()["checks"]["state"] is not None)
+        assert api.get("/readyz").json()["status"] == "degraded"
+        assert api.get(f"/v1/alerts/{alert.alert_id}").json()["notices"] is None
+
+
 def test_it_serves_on_and_says_what_is_missing(
     elasticsearch_server: Running, kafka_server: Running, queue_redis: Running, prefix: str, topic: str, tmp_path: Path
 ) -> None:
@@ -217,7 +280,7 @@ def test_it_serves_on_and_says_what_is_missing(
             tmp_path, elastic=proxy.address, kafka=nowhere, queue=f"redis://{nowhere}/0", prefix=prefix
         )
         with serving(settings, topic) as api:
-            eventually(lambda: None not in (ready := api.get("/readyz").json()["checks"]).values() and len(ready) == 3)
+            eventually(lambda: None not in (ready := api.get("/readyz").json()["checks"]).values() and len(ready) == 4)
             assert api.get("/readyz").status_code == 503
             problem = api.get("/alerts")
             assert (problem.status_code, problem.headers["content-type"]) == (503, "application/problem+json")
@@ -229,5 +292,5 @@ def test_it_serves_on_and_says_what_is_missing(
             assert ready["checks"]["elasticsearch"] is None
             assert ready["checks"]["kafka"] is not None
             assert api.get("/alerts").json()["items"] == []
-            assert set(api.get("/v1/stream/alerts").json()["checks"]) == {"kafka", "queue"}
-            assert set(api.get("/v1/status").json()["degraded"]) == {"kafka", "queue"}
+            assert set(api.get("/v1/stream/alerts").json()["checks"]) == {"kafka", "queue", "state"}
+            assert set(api.get("/v1/status").json()["degraded"]) == {"kafka", "queue", "state"}

@@ -203,7 +203,7 @@ def test_a_busy_server_and_one_that_is_down_cost_time_but_no_document(
             assert loop.group.counts.commits == 0
             proxy.busy, proxy.partial, proxy.down = 2, 3, False
             eventually(lambda: loop.group.counts.read == 1_000 and committed(desk))
-            assert loop.check() is None
+            assert loop.checks(KafkaSettings("nowhere:1"))["sink"]() is None
         assert proxy.refused > 3
     eventually(lambda: len(desk.indexed()) == 1_000)
     assert indexer.writer.counts.retried > 0

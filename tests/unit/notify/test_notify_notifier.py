@@ -57,6 +57,11 @@ class Bench:
         return list(self.ledger._rows.values())
 
 
+def counted(notifier: Notifier) -> dict[tuple[str, ...], int]:
+    """Without what never happened."""
+    return {key: count for key, count in notifier.counts.snapshot().items() if count}
+
+
 def test_a_notice_is_delivered_once_and_settled() -> None:
     bench = Bench()
     notice = make_notice()
@@ -68,7 +73,7 @@ def test_a_notice_is_delivered_once_and_settled() -> None:
     assert (got, recipient) == (notice, "desk")
     assert identity.startswith(f"<{notice.alert.alert_id}.1.fake.")
     assert [(row.state, row.last_error) for row in bench.rows()] == [("done", None)]
-    assert bench.notifier.counts.snapshot() == {("owed", "fake"): 1, ("delivered", "fake"): 1}
+    assert counted(bench.notifier) == {("owed", "fake"): 1, ("delivered", "fake"): 1}
 
 
 def test_what_was_accepted_before_is_not_owed_again() -> None:
@@ -318,7 +323,7 @@ def test_nobody_to_tell_is_recorded_too() -> None:
     (decision,) = notifier.accept([make_notice()])
     (row,) = ledger._rows.values()
     assert (decision.why, row.state, row.last_error) == ("unrouted", "suppressed", "no route matches")
-    assert notifier.counts.snapshot() == {("unrouted",): 1}
+    assert counted(notifier) == {("unrouted",): 1}
 
 
 def test_a_muted_notice_is_recorded_with_its_reason_for_everybody_concerned() -> None:
@@ -330,4 +335,4 @@ def test_a_muted_notice_is_recorded_with_its_reason_for_everybody_concerned() ->
     assert channel.got == []
     assert [row.state for row in ledger._rows.values()] == ["suppressed", "suppressed"]
     assert all(dead_feed.alert_id in (row.last_error or "") for row in ledger._rows.values())
-    assert notifier.counts.snapshot() == {("suppressed", "fake", "inhibition"): 2}
+    assert counted(notifier) == {("suppressed", "fake", "inhibition"): 2}

@@ -12,7 +12,7 @@ from celery import Celery
 
 from tapewatch.model.errors import GiveUpError, RetryableError, TapewatchError
 from tapewatch.runtime.cluster.celery_app import make_app
-from tapewatch.runtime.cluster.checks import redis_answers
+from tapewatch.runtime.cluster.checks import kafka_answers, redis_answers
 from tapewatch.runtime.cluster.detection import gap_entry
 from tapewatch.runtime.cluster.executors import CeleryExecutor, InlineExecutor
 from tapewatch.runtime.cluster.group import GroupMember, Partitions
@@ -68,7 +68,11 @@ class Bridge:
         inline = settings.bridge.executor == "inline"
         queue = None if inline else connect(settings.queue.address)
         check_servers(self._client, queue)
-        self.checks = {"group": self.check_group, "state": redis_answers(self._client)}
+        self.checks = {
+            "kafka": kafka_answers(self._kafka),
+            "group": self.check_group,
+            "state": redis_answers(self._client),
+        }
         if queue is not None:
             self.checks["queue"] = redis_answers(queue)
         self._work = make_work(self._client)

@@ -23,8 +23,14 @@ _placed = msgspec.json.Decoder(_Placed).decode
 class JudgeFigures:
     """Counts commits and refusals, and times alerts from the append of their record to the commit."""
 
-    def __init__(self, registry: CollectorRegistry | None, now_ns: Callable[[], int]) -> None:
-        """`registry` None: where this process shares its figures with others by files."""
+    def __init__(
+        self,
+        registry: CollectorRegistry | None,
+        now_ns: Callable[[], int],
+        records: str = "tapewatch_records_judged",
+    ) -> None:
+        """`registry` None: where this process shares its figures with others by files. `records` is the name of what is
+        counted by fate: another one where they are no ticks."""
         self._now_ns = now_ns
         self._latency = Histogram(
             "tapewatch_alert_commit_seconds",
@@ -33,8 +39,10 @@ class JudgeFigures:
             registry=registry,
         )
         self._batches = Counter("tapewatch_batches_judged", "Batches committed.", registry=registry)
-        self._records = Counter("tapewatch_records_judged", "Records committed, by fate.", ["fate"], registry=registry)
-        self._fates: dict[Fate, Counter] = {}
+        family = Counter(records, "Records committed, by fate.", ["fate"], registry=registry)
+        # Looked up once: a name and its labels take as long as a tick to judge. All are there from the start: an alarm
+        # on the growth of one would not see the first that comes.
+        self._fates = {fate: family.labels(fate.name.lower()) for fate in Fate}
         self._refused = Counter(
             "tapewatch_commits_refused", "Commits refused, by check.", ["reason"], registry=registry
         )
@@ -46,7 +54,7 @@ class JudgeFigures:
         """One batch took effect."""
         self._batches.inc()
         for fate, count in judged.fates.items():
-            self._of_fate(fate).inc(count)
+            self._fates[fate].inc(count)
         if not task.silent:
             self._time([e for e in judged.outbox if e.kind == "alert"], task)
 
@@ -57,12 +65,6 @@ class JudgeFigures:
     def given_back(self) -> None:
         """Something did not answer, or the batch could not be read."""
         self._given_back.inc()
-
-    def _of_fate(self, fate: Fate) -> Counter:
-        """Looked up once: a name and its labels take as long as a tick to judge."""
-        if fate not in self._fates:
-            self._fates[fate] = self._records.labels(fate.name.lower())
-        return self._fates[fate]
 
     def _time(self, alerts: list[OutboxEntry], task: Task) -> None:
         if not alerts:

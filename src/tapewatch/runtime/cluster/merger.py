@@ -34,7 +34,8 @@ class MinuteWork:
         self.attempts = RedisAttempts(client, settings.state.prefix)
         topics, wanted = KafkaTopics(kafka_settings(settings.kafka, CLIENT_ID)), settings.kafka.topics
         self._sources = TapeSources(lambda: shards_of(topics, wanted))
-        self._figures, self._judged = MinuteFigures(), JudgeFigures(registry, now_ns)
+        self._figures = MinuteFigures()
+        self._judged = JudgeFigures(registry, now_ns, "tapewatch_minutes_judged")
         registry.register(self._figures)
 
     def judge(self) -> Judge:

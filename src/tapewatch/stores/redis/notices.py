@@ -13,6 +13,7 @@ import msgspec
 from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
 from tapewatch.model.alerts import Alert, Incident
 from tapewatch.model.ledger import LedgerRow
+from tapewatch.stores.port import NoticeRecord
 from tapewatch.stores.redis.client import Client, answering
 from tapewatch.stores.redis.lane import Lane
 from tapewatch.stores.redis.scripts import Script
@@ -29,8 +30,10 @@ class RedisNoticeLedger:
 
     def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
         self._client: Any = client  # its types leave open whether it is asynchronous
-        names = ("rows", "channels", "due", "settled", "dead")
-        self._rows, self._channels, self._due, self._settled, self._dead = (f"{prefix}:{{notices}}:{n}" for n in names)
+        names = ("rows", "channels", "due", "settled", "dead", "by_subject")
+        self._rows, self._channels, self._due, self._settled, self._dead, self._by = (
+            f"{prefix}:{{notices}}:{n}" for n in names
+        )
         self._owe = Script("notices_owe")
         self._lane = Lane(client)
 
@@ -38,11 +41,12 @@ class RedisNoticeLedger:
         """As the port says; one round trip, all rows or none."""
         if not rows:
             return []
-        keys = [self._rows, self._channels, *dict.fromkeys(self._due_of(row.channel) for row in rows)]
+        dues = dict.fromkeys(self._due_of(row.channel) for row in rows)
+        keys = [self._rows, self._channels, self._settled, self._by, *dues]
         args: list[str | bytes | int] = []
         for row in rows:
-            score = str(float(row.next_try_ns)) if row.state == "pending" else ""
-            args += [_key(row), _encode(row), score, row.channel, keys.index(self._due_of(row.channel)) + 1]
+            due = self._due_of(row.channel) if row.state == "pending" else self._settled
+            args += [_key(row), _encode(row), str(float(row.next_try_ns)), row.channel, keys.index(due) + 1]
         new = self._owe(self._lane, keys, args)
         return [row for row, added in zip(rows, new, strict=True) if added]
 
@@ -72,6 +76,7 @@ class RedisNoticeLedger:
         with answering():
             pipe = self._client.pipeline(transaction=True)
             pipe.hset(self._rows, key, _encode(row))
+            pipe.zadd(self._by, {key: 0.0})
             pipe.sadd(self._channels, row.channel)
             due = self._due_of(row.channel)
             within = {"pending": (due,), "dead": (self._settled, self._dead)}.get(row.state, (self._settled,))
@@ -90,6 +95,15 @@ class RedisNoticeLedger:
             keys = self._client.zrange(self._dead, -limit, -1)
             found = self._client.hmget(self._rows, keys) if keys else []
         return [_row.decode(data) for data in found if data is not None]
+
+    def notices(self, subject: str, limit: int) -> list[NoticeRecord]:
+        """As the port `NoticeReader` says, by revision; two round trips."""
+        begin = b"[" + _encode(subject)  # of the keys, which are JSON: what follows is a comma, and after that a minus
+        with answering():
+            keys = self._client.zrangebylex(self._by, b"[" + begin + b",", b"(" + begin + b"-")
+            found = self._client.hmget(self._rows, keys) if keys and limit > 0 else []
+        rows = sorted((_row.decode(data) for data in found if data is not None), key=lambda r: r.revision)
+        return [_record(row) for row in rows[-max(limit, 1) :]]
 
     def pending(self) -> int:
         """How many notices are owed."""
@@ -111,6 +125,7 @@ class RedisNoticeLedger:
                 pipe.hdel(self._rows, *keys)
                 pipe.zrem(self._settled, *keys)
                 pipe.zrem(self._dead, *keys)
+                pipe.zrem(self._by, *keys)
                 pipe.execute()
             count += len(keys)
 
@@ -210,6 +225,19 @@ class RedisNoticeMemory:
                 pipe.zrem(self._ended, *ended)
             pipe.execute()
         return len(keys) + len(ended)
+
+
+def _record(row: LedgerRow) -> NoticeRecord:
+    return NoticeRecord(
+        alert_id=row.alert_id,
+        revision=row.revision,
+        channel=row.channel,
+        recipient=row.recipient,
+        state=row.state,
+        attempts=row.attempts,
+        reason=row.last_error,
+        at_ns=row.next_try_ns,
+    )
 
 
 def _key(row: LedgerRow) -> bytes:

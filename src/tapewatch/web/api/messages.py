@@ -156,7 +156,7 @@ class AlertDetail(msgspec.Struct, frozen=True, kw_only=True):
     signals: list[Signal]
     signals_next: str | None
     history: list[PastIncident]  # the symbol's other incidents of the 30 days before, newest first, at most 100
-    notices: list[NoticeView]  # the newest 100
+    notices: list[NoticeView] | None  # the newest 100; null where nobody can say now who was told
 
 
 class IncidentDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,6 +61,11 @@ def test_every_variable_of_ours_is_a_setting(services: dict[str, Any], monkeypat
         assert settings.elasticsearch.urls == ("http://elasticsearch:9200",)
 
 
+def test_who_reads_the_archive_looks_where_it_is_written(services: dict[str, Any]) -> None:
+    kept = {services[name]["environment"]["TAPEWATCH_ARCHIVE__URL"] for name in OURS}
+    assert kept == {"/data/archive"}
+
+
 def test_our_processes_run_without_root_and_say_how_they_are(services: dict[str, Any]) -> None:
     for name in OURS:
         service = services[name]

@@ -1,13 +1,24 @@
 """Alarms, dashboard and runbook, held to the metrics that the code exports."""
 
 import ast
+import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 from tools import make_grafana
+
+from tapewatch.notify.counts import Counts
+from tapewatch.runtime.cluster.figures import JudgeFigures
+from tapewatch.web.api.guard import Guard
+from tapewatch.web.api.settings import ApiSettings
 
 ROOT = Path(__file__).parents[4]
 SUFFIXES = {"Counter": ("_total",), "CounterMetricFamily": ("_total",), "Gauge": ("",), "GaugeMetricFamily": ("",)}
@@ -73,6 +84,37 @@ def test_every_alarm_has_a_page_that_says_what_to_do_and_no_page_is_left_over(al
             assert part in text, f"{alarm['annotations']['runbook']} lacks {part}"
         assert f"[{alarm['alert']}]({Path(alarm['annotations']['runbook']).name})" in index
         assert alarm["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_alarms_fire_on_what_is_counted_for_the_first_time() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: it comes with Prometheus")
+    rules = ROOT / "deploy/prometheus/rules_test.yml"
+    done = subprocess.run([promtool, "test", "rules", str(rules)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_an_alarm_sees_growing_is_there_from_the_start() -> None:
+    registry = CollectorRegistry()
+    JudgeFigures(registry, lambda: 0)
+    JudgeFigures(registry_of_merger := CollectorRegistry(), lambda: 0, "tapewatch_minutes_judged")
+    assert 'tapewatch_records_judged_total{fate="dead"} 0.0' in generate_latest(registry).decode()
+    assert "tapewatch_records_judged_total" not in generate_latest(registry_of_merger).decode()
+    assert Counts(["mail"]).snapshot()["dead", "mail"] == 0
+
+
+def test_the_api_answers_to_the_names_that_prometheus_asks_for() -> None:
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    targets = [at for job in scraped for found in job.get("static_configs", ()) for at in found["targets"]]
+    settings = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["api"]["environment"]
+    hosts = tuple(json.loads(settings["TAPEWATCH_API__ALLOWED_HOSTS"]))
+    api = ApiSettings(host=settings["TAPEWATCH_API__HOST"], allowed_hosts=hosts)
+    guarded = TestClient(Guard(PlainTextResponse("inside"), api))
+    assert targets
+    for target in targets:
+        assert guarded.get("/metrics", headers={"host": target}).text == "inside"
+    assert guarded.get("/metrics", headers={"host": "elsewhere:8000"}).status_code == 421
 
 
 def test_prometheus_asks_every_process_of_ours() -> None:

@@ -199,8 +199,8 @@ class ShardDriver:
         self._held.head = replace(head, next=first)
 
     def _wait_for_log(self, head: ShardHead, end: int) -> None:
-        """The broker has lost what was judged already. What takes those offsets now is not judged: positions and the ids
-        of alerts never go back. It is told once a claim, and the shard goes on where the log has grown past it."""
+        """The broker has lost what was judged already. What takes those offsets now is not judged: positions and ids of
+        alerts never go back. It is told once, and the shard goes on where the log has grown past it."""
         if self._short_of != head.next:
             self._held.commit(head.next, outbox=self._ports.gap(self.shard, end, head.next))
             self._note_gap(end, head.next)

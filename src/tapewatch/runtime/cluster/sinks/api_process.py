@@ -15,10 +15,11 @@ from prometheus_client.core import CounterMetricFamily
 
 from tapewatch.model.errors import GiveUpError
 from tapewatch.reports.port import ReportRequest
-from tapewatch.runtime.cluster.checks import elasticsearch_answers
+from tapewatch.runtime.cluster.checks import elasticsearch_answers, redis_answers
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.sinks.archive import archived_bars
 from tapewatch.runtime.cluster.sinks.health import HealthProbe
+from tapewatch.runtime.config.detect import StateSection
 from tapewatch.runtime.config.kafka import kafka_settings
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.embedded import load_facts
@@ -38,9 +39,10 @@ from tapewatch.stores.elasticsearch import (
     ensure_indices,
 )
 from tapewatch.stores.elasticsearch.indices import DONE
-from tapewatch.stores.port import ReportTask
-from tapewatch.stores.redis.client import answering as redis_answering
+from tapewatch.stores.port import NoticeRecord, ReportTask
+from tapewatch.stores.redis.client import Client
 from tapewatch.stores.redis.client import connect as redis_connect
+from tapewatch.stores.redis.notices import RedisNoticeLedger
 from tapewatch.tape.kafka_changes import KafkaChanges
 from tapewatch.tape.kafka_names import ALERTS
 from tapewatch.tape.kafka_topics import KafkaTopics
@@ -50,6 +52,7 @@ from tapewatch.web.api.server import ApiServer
 
 _log = logging.getLogger(__name__)
 PATIENCE_S = 10.0  # of a request with a server that does not answer
+ANSWER_S = 3.0
 _BUSY = 4  # tries of a write while Elasticsearch is busy
 Nudge = Callable[[], None]
 """Tells the workers of reports that there is one; may raise, for they look by themselves too."""
@@ -72,6 +75,30 @@ class QueuedReports(Reports):
         return task
 
 
+class StateOfNotices:
+    """Who was told of an alert, from the ledger in the state's Redis. That may be away, and the client of a Redis
+    Cluster connects when it is made: so it is made when it is asked."""
+
+    def __init__(self, section: StateSection) -> None:
+        self._section, self._lock = section, threading.Lock()
+        self._client: Client | None = None
+
+    def notices(self, subject: str, limit: int) -> list[NoticeRecord]:
+        """As the port `NoticeReader` says; RetryableError where Redis does not answer."""
+        return RedisNoticeLedger(self._connect(), self._section.prefix).notices(subject, limit)
+
+    def check(self) -> str | None:
+        """For `/readyz`."""
+        return redis_answers(self._connect())()
+
+    def _connect(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                at = self._section
+                self._client = redis_connect(at.address, cluster=at.cluster, timeout_s=ANSWER_S)
+            return self._client
+
+
 class ClusterApi:
     """`run` blocks until SIGTERM or SIGINT."""
 
@@ -90,7 +117,8 @@ class ClusterApi:
         self._client = elastic_client(patient)
         self._kafka = kafka_settings(settings.kafka, "tapewatch-api")
         self._topics = KafkaTopics(self._kafka)
-        self._queue = redis_connect(settings.queue.address, timeout_s=3.0)
+        self._queue = redis_connect(settings.queue.address, timeout_s=ANSWER_S)
+        self._state = StateOfNotices(settings.state)
         self._changes = KafkaChanges(self._kafka, alerts_topic, now_ns=now)
         self._made = False
         writer = BulkWriter(self._client, _refuse, Retries(times=_BUSY))
@@ -105,7 +133,12 @@ class ClusterApi:
         tasks = ElasticTaskStore(self._client, writer, prefix=prefix)
         self._reports = QueuedReports(tasks, source, settings.reports, now, nudge=nudge)
         self._probe = HealthProbe(
-            {"elasticsearch": self._look_at_elastic, "kafka": self._topics.check, "queue": self._look_at_queue}
+            {
+                "elasticsearch": self._look_at_elastic,
+                "kafka": self._topics.check,
+                "queue": redis_answers(self._queue),
+                "state": self._state.check,
+            }
         )
         self.app = create_app(self._deps())
         self.api = ApiServer(self.app, settings.api)
@@ -142,13 +175,16 @@ class ClusterApi:
             groups=self._groups,
             history=self._bars,
             dead_letters=self._dead,
+            notices=self._state,
+            chart=self._reports.chart,
+            fixed_silences=tuple(s.silence() for s in self._settings.notify.silences),
             reports=self._reports,
             status=self._status,
             now=self._now,
             settings=self._settings.api,
             names=known_names(self._settings.rules),
             readiness=self._probe.checks(),
-            optional=frozenset({"kafka", "queue"}),
+            optional=frozenset({"kafka", "queue", "state"}),
             newest_change=self._changes.head,
             registry=registry,
         )
@@ -163,10 +199,6 @@ class ClusterApi:
             wanted = self._settings.elasticsearch
             ensure_indices(self._client, wanted.prefix, replicas=wanted.replicas, refresh=wanted.refresh, only=DONE)
             self._made = True
-
-    def _look_at_queue(self) -> None:
-        with redis_answering():
-            self._queue.ping()
 
     def unreadable(self) -> int:
         """Messages of the topic of alerts that were none, so far."""

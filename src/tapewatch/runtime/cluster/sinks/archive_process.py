@@ -45,7 +45,7 @@ def run_archiver(settings: Settings, stop: Event | None = None) -> None:
     registry.register(archiver)
     registry.register(loop)
     try:
-        with OpsServer(settings.ops, registry, {"archive": loop.check, "kafka": loop.check_group}):
+        with OpsServer(settings.ops, registry, loop.checks(kafka)):
             run_parts({"archive": loop.run}, stop)
     finally:
         archiver.close()

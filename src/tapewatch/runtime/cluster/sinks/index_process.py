@@ -4,6 +4,7 @@ from threading import Event
 
 from prometheus_client import CollectorRegistry
 
+from tapewatch.runtime.cluster.checks import elasticsearch_answers
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
 from tapewatch.runtime.cluster.sinks.indexer import Indexer, SinkTopics
@@ -34,8 +35,9 @@ def run_indexer(settings: Settings, stop: Event | None = None) -> None:
     loop = SinkLoop(KafkaGroup(kafka, SinkTopics().all(), wanted.group), indexer, wanted.batch)
     registry.register(indexer)
     registry.register(loop)
+    checks = loop.checks(kafka) | {"elasticsearch": elasticsearch_answers(client)}
     try:
-        with OpsServer(settings.ops, registry, {"elasticsearch": loop.check, "kafka": loop.check_group}):
+        with OpsServer(settings.ops, registry, checks):
             run_parts({"index": loop.run}, stop)
     finally:
         publisher.close()

@@ -9,7 +9,10 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tapewatch.model.errors import RetryableError
+from tapewatch.runtime.cluster.checks import kafka_answers
+from tapewatch.runtime.cluster.ops import Check
 from tapewatch.tape.kafka_group import KafkaGroup, Taken
+from tapewatch.tape.kafka_settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
 POLL_S = 0.2
@@ -56,14 +59,18 @@ class SinkLoop:
         finally:
             self.group.close()
 
-    def check(self) -> str | None:
+    def checks(self, kafka: KafkaSettings) -> dict[str, Check]:
+        """For `/readyz`: whether what was read gets in, whether we are of the group, and whether a broker answers."""
+        return {"sink": self._check_sink, "group": self._check_group, "kafka": kafka_answers(kafka)}
+
+    def _check_sink(self) -> str | None:
         """Why the sink cannot be written to; None where it can."""
         since = self._failing_since
         if since is not None and self._clock_s() - since > _FALTERING_S:
             return f"for {self._clock_s() - since:.0f} s: {self._reason}"
         return None
 
-    def check_group(self) -> str | None:
+    def _check_group(self) -> str | None:
         """Why nothing is read; None where it is. A member without partitions is ready: others have them."""
         return None if self.group.generation else "no partitions were assigned yet"
 

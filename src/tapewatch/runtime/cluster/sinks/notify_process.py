@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from tapewatch.alerts.silences import Silence
 from tapewatch.model.errors import GiveUpError, RetryableError
+from tapewatch.runtime.cluster.checks import redis_answers
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
@@ -85,7 +86,7 @@ def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALE
     registry.register(loop)
     deliveries = Deliveries(sink.notifier, client, state.prefix)
     try:
-        with OpsServer(settings.ops, registry, {"state": loop.check, "kafka": loop.check_group}):
+        with OpsServer(settings.ops, registry, loop.checks(kafka) | {"state": redis_answers(client)}):
             run_parts({"notices": loop.run, "deliveries": deliveries.run, "silences": silences.run}, stop)
     finally:
         client.close()

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from tapewatch.model.alerts import Alert, Case
+from tapewatch.model.errors import RetryableError
 from tapewatch.model.times import DAY_NS
 from tapewatch.stores.port import AlertQuery, AlertStore
 from tapewatch.web.api import params
@@ -16,6 +17,7 @@ from tapewatch.web.api.documented import LINK, answers, problem_answers
 from tapewatch.web.api.messages import (
     AlertDetail,
     AlertPage,
+    NoticeView,
     PastIncident,
     SignalPage,
     case_view,
@@ -80,7 +82,7 @@ def read_alert(request: Request, deps: Deps, alert_id: params.AlertId) -> Respon
         signals=signals,
         signals_next=next_address(request, cursor, path=f"/v1/alerts/{alert_id}/signals") if more else None,
         history=past_incidents(deps, alert),
-        notices=[notice_view(r) for r in deps.notices.notices(alert_id, _DETAIL_NOTICES)] if deps.notices else [],
+        notices=_notices(deps, alert_id),
     )
     return json_response(detail)
 
@@ -125,6 +127,13 @@ def find_alert(store: AlertStore, alert_id: str) -> Alert:
     if not found:
         raise ProblemError(404, f"there is no alert {alert_id}")
     return found[0]
+
+
+def _notices(deps: ApiDeps, alert_id: str) -> list[NoticeView] | None:
+    try:
+        return [notice_view(r) for r in deps.notices.notices(alert_id, _DETAIL_NOTICES)] if deps.notices else None
+    except RetryableError:  # the ledger has a server of its own, which /readyz names: the alert is told without it
+        return None
 
 
 def _page(request: Request, deps: ApiDeps, query: AlertQuery, cursor: str | None) -> Response:
