@@ -48,7 +48,8 @@ class Letters(Protocol):
         ...
 
     def replay(self, letters: Sequence[Letter]) -> None:
-        """Write them again to where they came from, and wait until they are there. GiveUpError where that is none."""
+        """Write them again to where they came from, and wait until they are there. GiveUpError where that is none, and
+        where of one only the beginning was kept; then none is written."""
         ...
 
 
@@ -72,6 +73,7 @@ class KafkaLetters:
                 found.reason,
                 found.original,
                 key=found.key,
+                is_cut=found.cut > 0,
                 partition=found.partition,
             )
 
@@ -80,6 +82,12 @@ class KafkaLetters:
         from tapewatch.tape.kafka_dead import DeadMessage, replay
         from tapewatch.tape.kafka_publisher import KafkaPublisher
 
+        for letter in letters:
+            if letter.is_cut:
+                raise GiveUpError(
+                    f"dead letter {letter.number} is not written again: it was so large that only its first"
+                    f" {len(letter.original)} bytes were kept; {letter.place} may still have it whole"
+                )
         publisher = KafkaPublisher(self._settings)
         replay(
             publisher,

@@ -15,6 +15,7 @@ from tapewatch.tape.kafka_settings import KafkaSettings
 
 _PREFIX = "tapewatch_"
 _REASON_CHARS = 1000
+_MOST_BYTES = 4 << 20  # of an original: the topic takes twice as much, and who reads it holds some
 
 
 class DeadMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class DeadMessage(msgspec.Struct, frozen=True, kw_only=True):
     original: bytes
     key: bytes | None = None
     number: int = -1  # its own offset in the topic of dead letters; -1 while it is not written
+    cut: int = 0  # how many bytes of the original were left out, because they were too many for a topic
 
 
 def write_dead(
@@ -40,7 +42,9 @@ def write_dead(
 def send_dead(
     publisher: KafkaPublisher, letters: Sequence[DeadMessage], source: str, topic: str = DEAD_LETTERS
 ) -> None:
-    """Hand over to the publisher. Keyed by place, so that a compacted topic would keep one of each."""
+    """Hand over to the publisher. Keyed by place, so that a compacted topic would keep one of each. Of an original
+    above 4 MB the beginning is kept."""
+    letters = [_fitting(letter) for letter in letters]
     keys = [f"{x.topic}:{x.partition}:{x.offset}".encode() for x in letters]
     headers = [_headers(letter, key, source) for letter, key in zip(letters, keys, strict=True)]
     publisher.send(topic, list(keys), [x.original for x in letters], headers)
@@ -91,6 +95,7 @@ def dead_message(message: Message) -> DeadMessage:
             original=bytes(message.value() or b""),
             key=found.get(_PREFIX + "key"),
             number=message.offset() or 0,
+            cut=int(found.get(_PREFIX + "cut", b"0")),
         )
     except (KeyError, ValueError):
         raise InputError(f"message {message.offset()} of {message.topic()} is not a dead letter") from None
@@ -107,4 +112,13 @@ def _headers(letter: DeadMessage, place: bytes, source: str) -> Headers:
         ("ce_type", b"io.tapewatch.dead"),
         ("ce_source", source.encode()),
     ]
+    if letter.cut:
+        ours.append((_PREFIX + "cut", str(letter.cut).encode()))
     return ours if letter.key is None else [*ours, (_PREFIX + "key", letter.key)]
+
+
+def _fitting(letter: DeadMessage) -> DeadMessage:
+    over = len(letter.original) - _MOST_BYTES
+    if over <= 0:
+        return letter
+    return msgspec.structs.replace(letter, original=letter.original[:_MOST_BYTES], cut=letter.cut + over)

@@ -78,7 +78,7 @@ def our_topics(
         *(TopicSpec(name, partitions, retention_days) for name in prices),
         TopicSpec(SIGNALS, partitions, 4 * retention_days),
         TopicSpec(ALERTS, partitions, 4 * retention_days),
-        TopicSpec(DEAD_LETTERS, 1, 4 * retention_days),
+        TopicSpec(DEAD_LETTERS, 1, 4 * retention_days, message_bytes=_WIDE),  # the original, and why it was not read
         TopicSpec(BREADTH, 1, retention_days, message_bytes=_WIDE),  # every symbol of a market may be in one minute
         TopicSpec(GROUPS, 1, 4 * retention_days, message_bytes=_WIDE),
         TopicSpec(SNAPSHOTS, partitions, compacted=True),

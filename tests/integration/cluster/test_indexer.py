@@ -128,6 +128,23 @@ def committed(desk: Desk) -> bool:
         consumer.close()
 
 
+def test_an_index_that_takes_nothing_holds_the_documents_and_makes_no_dead_letters(
+    desk: Desk, elasticsearch_server: Running
+) -> None:
+    alerts = make_alerts(300)
+    with desk.indexing(elasticsearch_server.address, limit=100) as (indexer, loop):
+        desk.publish(alerts[:100])
+        eventually(lambda: committed(desk) and len(desk.indexed()) == 100)
+        desk.client.indices.add_block(index=f"{desk.prefix}alerts", block="write")  # as a full disk does: 403
+        desk.publish(alerts[100:])
+        eventually(lambda: loop.retries >= 3)
+        assert loop.group.counts.read <= 200
+        desk.client.indices.put_settings(index=f"{desk.prefix}alerts", settings={"index.blocks.write": None})
+        eventually(lambda: committed(desk) and len(desk.indexed()) == 300)
+        assert indexer.writer.counts.refused == 0
+    assert list(read_dead(desk.kafka, topic=desk.topics.dead_letters)) == []
+
+
 def test_groups_and_minutes_of_markets_are_found_once_and_what_is_none_is_a_dead_letter(
     desk: Desk, elasticsearch_server: Running
 ) -> None:

@@ -14,17 +14,18 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.admin import AlterConfigOpType as Alter
 
-from tapewatch.model.errors import InputError, RetryableError
+from tapewatch.model.errors import GiveUpError, InputError, RetryableError
 from tapewatch.model.secret import Secret
 from tapewatch.model.ticks import Kind
 from tapewatch.runtime.cluster.servers import Running, kafka
 from tapewatch.runtime.cluster.servers.ports import free_port
+from tapewatch.runtime.dead_letters import KafkaLetters
 from tapewatch.tape.codec import CodecSettings, JsonDecoder
 from tapewatch.tape.kafka import KafkaTape, ReaderMaker, best_reader
 from tapewatch.tape.kafka_dead import DeadMessage, read_dead, replay, write_dead
 from tapewatch.tape.kafka_errors import LogShorterError, OffsetGoneError
 from tapewatch.tape.kafka_events import event_headers
-from tapewatch.tape.kafka_names import key_of
+from tapewatch.tape.kafka_names import DEAD_LETTERS, key_of
 from tapewatch.tape.kafka_native import NativeReader
 from tapewatch.tape.kafka_publisher import KafkaPublisher
 from tapewatch.tape.kafka_reader import ObjectReader
@@ -296,6 +297,25 @@ def test_dead_letters_come_back_as_they_were_and_can_be_written_again(
     assert list(read_dead(settings, after=0, topic=dead)) == found[1:]
     replay(publisher, letters[:1])
     assert _messages(open_tape(topic, _partition(b"TSLA", 2)).read(0)) == [b"\xff\x00"]
+
+
+def test_a_dead_letter_as_large_as_a_topic_takes_is_kept_and_a_larger_one_is_cut_and_says_so(
+    settings: KafkaSettings, publisher: KafkaPublisher, topic: str
+) -> None:
+    dead = f"{topic}-dead"
+    spec = next(spec for spec in our_topics() if spec.name == DEAD_LETTERS)
+    KafkaTopics(settings).ensure([replace(spec, name=dead)])
+    whole, huge = random.Random(1).randbytes(1_048_000), random.Random(2).randbytes((4 << 20) + 77)
+    letters = [
+        DeadMessage(topic=topic, partition=0, offset=at, reason="x" * 2000, original=original)
+        for at, original in enumerate((whole, huge))
+    ]
+    write_dead(publisher, letters, "/desk", dead)
+    found = list(read_dead(settings, topic=dead))
+    assert [(x.original, x.cut) for x in found] == [(whole, 0), (huge[: 4 << 20], 77)]
+    letters_shown = KafkaLetters(settings, dead)
+    with pytest.raises(GiveUpError, match=f"dead letter 2 is not written again.*first 4194304 bytes.*{topic}/0:1 may"):
+        letters_shown.replay(list(letters_shown.after(0)))
 
 
 def test_without_a_broker_everything_says_try_again_and_the_address_is_the_only_thing_told() -> None:

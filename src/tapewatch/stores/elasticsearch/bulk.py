@@ -15,6 +15,8 @@ from tapewatch.stores.elasticsearch.client import answering
 Refresh = Literal["false", "wait_for", "true"]
 Fate = Literal["written", "conflict", "refused"]
 _LATER = frozenset({429, 500, 502, 503, 504})
+_HELD = frozenset({401, 403, 404})
+"""What a person has to see to: no permission, an index that is blocked, or none. No document is the worse for it."""
 _CONFLICT = 409
 _MAX_BYTES, _MAX_ITEMS = 8 << 20, 5_000
 _REASON_CHARS = 2000
@@ -105,8 +107,8 @@ class BulkWriter:
     def write(self, operations: Sequence[Operation], refresh: Refresh = "false") -> list[Fate]:
         """What became of each, in their order. Several of one id take effect in their order.
 
-        Raises RetryableError where the server does not answer or stays too busy: some may have been written then, and
-        the same call again is right for all that carry a version or `create`.
+        Raises RetryableError where the server does not answer, stays too busy or takes nothing into an index: some may
+        have been written then, and the same call again is right for all that carry a version or `create`.
         """
         fates: list[Fate] = []
         for chunk in _chunks(operations):
@@ -142,8 +144,10 @@ class BulkWriter:
         if item.status < 300:
             self.counts.written += 1
             return "written"
-        self.counts.refused += 1
         reason = _encode(item.error).decode()[:_REASON_CHARS] if item.error else f"status {item.status}"
+        if item.status in _HELD:
+            raise RetryableError(f"Elasticsearch takes nothing into {operation.index} ({item.status}): {reason}")
+        self.counts.refused += 1
         self._refused(Refused(operation.index, operation.id, operation.source, reason))
         return "refused"
 

@@ -13,7 +13,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from tapewatch.model.errors import GiveUpError, InputError, RetryableError
 from tapewatch.model.secret import Secret
 
-_LATER = frozenset({408, 429, 502, 503, 504})
+_LATER = frozenset({408, 429, 500, 502, 503, 504})
 _DENIED = frozenset({401, 403})
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
