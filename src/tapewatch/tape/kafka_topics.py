@@ -150,6 +150,13 @@ class KafkaTopics:
         stamped = self._append_times(list(topics))
         return {n: TopicInfo(n, str(t.topic_id), len(t.partitions), stamped[n]) for n, t in topics.items()}
 
+    def id_of(self, name: str) -> str:
+        """The id of a topic: another one once it was deleted and made again. RetryableError where it is not there."""
+        found = self.find([name]).get(name)
+        if found is None:
+            raise RetryableError(f"there is no topic {name} now")
+        return found.topic_id
+
     def matching(self, wanted: Sequence[str]) -> dict[str, TopicInfo]:
         """The topics that exist of these names and patterns."""
         names = {name for name in wanted if not name.startswith(PATTERN)}

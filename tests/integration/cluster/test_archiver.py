@@ -10,6 +10,7 @@ from threading import Event, Thread
 import msgspec
 import numpy as np
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from tapewatch.model.times import DAY_NS, MINUTE_NS, format_rfc3339, parse_rfc3339
 from tapewatch.runtime.cluster.elastic import elastic_client
@@ -81,7 +82,7 @@ def archiving(
     kafka: KafkaSettings, topic: str, section: ArchiveSection, ticks: ElasticTickWriter | None = None
 ) -> Iterator[Archiver]:
     group = KafkaGroup(kafka, [topic], f"{topic}-archive")
-    archiver = Archiver(group, section, BridgeSection(), ticks)
+    archiver = Archiver(group, section, BridgeSection(), KafkaTopics(kafka).id_of, ticks)
     stop, failed = Event(), list[BaseException]()
 
     def run() -> None:
@@ -135,6 +136,45 @@ def test_every_tick_is_in_the_files_once_whoever_died(
     bars = archive.bars("XNAS", "BBB", BEGIN_NS, BEGIN_NS + DAY_NS, MINUTE_NS)
     assert bars.ts_ns.tolist() == [BEGIN_NS + minute * MINUTE_NS for minute in range(100)]
     assert np.array_equal(bars.volume, np.full(100, 10.0))
+    elastic.close()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pyarrow"])
+@pytest.mark.parametrize("watched", [False, True], ids=["while nobody archived", "under an archiver"])
+def test_a_topic_that_is_made_again_is_archived_from_its_beginning(
+    kafka_server: Running,
+    topic: str,
+    publish: Callable[[int, int], None],
+    tmp_path: Path,
+    kind: str,
+    watched: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kafka = KafkaSettings(kafka_server.address)
+    section = ArchiveSection(url=str(tmp_path / "archive"), flush_s=0.3)
+    if kind == "pyarrow":
+        monkeypatch.setattr("tapewatch.runtime.cluster.sinks.archive._local_folder", lambda url: None)
+
+    def make_again() -> None:
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        admin.delete_topics([topic])[topic].result(20)
+        eventually(lambda: not KafkaTopics(kafka).find([topic]))
+        KafkaTopics(kafka).ensure([TopicSpec(topic, 2)])
+        publish(50, 70)  # less than before: all of it lies below the offsets of the old log
+
+    publish(0, 50)
+    with archiving(kafka, topic, section) as archiver:
+        eventually(lambda: archiver.ticks == 150 and archiver.flushes > 0)
+        if watched:
+            make_again()
+            eventually(lambda: archiver.ticks == 210)
+    if not watched:
+        make_again()
+        with archiving(kafka, topic, section) as archiver:
+            eventually(lambda: archiver.ticks == 60)
+    elastic = elastic_client(ElasticsearchSection())
+    bars = archived_bars(section, elastic, "").bars("XNAS", "BBB", BEGIN_NS, BEGIN_NS + DAY_NS, MINUTE_NS)
+    assert bars.ts_ns.tolist() == [BEGIN_NS + minute * MINUTE_NS for minute in range(70)]
     elastic.close()
 
 

@@ -1,6 +1,7 @@
 """Records that could not be read, in Elasticsearch: for those who look; the topic of dead letters has them whole."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import msgspec
 from elasticsearch import Elasticsearch
@@ -18,18 +19,21 @@ class _Numbered(DeadLetter, frozen=True, kw_only=True):
 
 
 class ElasticDeadLetterStore:
-    """A `DeadLetterReader`; one document a letter, by source and offset. Numbers come from the log that had them."""
+    """A `DeadLetterReader`; one document a letter, by source, offset and content: a topic that is made again has its
+    offsets again. Numbers come from the log that had them."""
 
     def __init__(self, client: Elasticsearch, writer: BulkWriter, *, prefix: str = "") -> None:
         """`ensure_indices` must have run."""
         self._client, self._writer, self._index = client, writer, f"{prefix}{DEAD_LETTERS}"
 
     def add_numbered(self, letters: Sequence[tuple[int, DeadLetter]]) -> None:
-        """Insert by (source, offset); the first number of a letter stays."""
+        """Insert; the first number of a letter stays."""
         writes = []
         for number, letter in letters:
             document = msgspec.json.encode(_Numbered(number=number, **msgspec.structs.asdict(letter)))
-            writes.append(Operation(self._index, f"{letter.source}:{letter.offset}", document, create=True))
+            content = blake2b(letter.raw.encode(), digest_size=8).hexdigest()
+            name = f"{letter.source}:{letter.offset}:{content}"
+            writes.append(Operation(self._index, name, document, create=True))
         self._writer.write(writes)
 
     def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:

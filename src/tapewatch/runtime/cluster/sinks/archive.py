@@ -54,13 +54,18 @@ class Archiver:
         group: KafkaGroup,
         section: ArchiveSection,
         bridge: BridgeSection,
+        topic_id: Callable[[str], str],
         ticks: ElasticTickWriter | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ticks` writes to Elasticsearch as well. InputError for an address that is none."""
+        """`topic_id` is another one for a topic that was made again under its name. `ticks` writes to Elasticsearch as
+        well. InputError for an address that is none."""
         self._group, self._section, self._bridge, self._ticks = group, section, bridge, ticks
+        self._topic_id, self._generation = topic_id, -1
         self._clock_s, self._flush_at = clock_s, clock_s() + section.flush_s
         self._open = _opener(section)
+        self._tapes: dict[Place, str] = {}
+        self._ends: dict[Place, int] = {}
         self._archives: dict[Place, Archive] = {}
         self._engines: dict[Place, tuple[JsonDecoder, Engine]] = {}
         self._done: dict[Place, tuple[int, TickBatch, NDArray[np.int8]]] = {}
@@ -71,23 +76,24 @@ class Archiver:
         places: dict[Place, list[Taken]] = {}
         for message in messages:
             places.setdefault((message.topic, message.partition), []).append(message)
+        if any(taken[0].offset < self._ends.get(place, 0) for place, taken in places.items()):
+            self._generation = -1  # read again, or another log of the same name
+        self._let_go()
         for place, taken in places.items():
             start, end = taken[0].offset, taken[-1].offset + 1
             ticks, fates = self._judge(place, taken)
             if self._ticks is not None:
-                self._ticks.write(f"{place[0]}/{place[1]}", ticks, fates)
+                self._ticks.write(self._tape(place), ticks, fates)
             if self._section.parquet:
                 self._archive(place).append(ticks, fates, start, end)
             self.ticks += len(ticks)
+            self._ends[place] = end
         self._done = {}
         return not self._section.parquet
 
     def tend(self) -> None:
         """As the port says: files at their time, and those of partitions that are others' now at once."""
-        gone = self._archives.keys() - set(self._group.assigned)
-        for place in gone:
-            self._archives.pop(place).close()
-            self._engines.pop(place, None)
+        self._let_go()
         if self._archives and self._clock_s() >= self._flush_at:
             self.flush()
 
@@ -130,10 +136,33 @@ class Archiver:
         self._done[place] = taken[0].offset, batch.ticks, fates
         return batch.ticks, fates
 
+    def _let_go(self) -> None:
+        """Make files of partitions that are others' now, and of topics that are not the same any more."""
+        assigned = set(self._group.assigned)
+        gone = self._tapes.keys() - assigned
+        if self._generation != self._group.generation:
+            gone |= {place for place in self._tapes.keys() & assigned if self._name(place) != self._tapes[place]}
+        for place in gone:
+            if place in self._archives:
+                self._archives[place].close()
+            for held in (self._archives, self._engines, self._done, self._ends, self._tapes):
+                held.pop(place, None)
+        self._generation = self._group.generation
+
+    def _tape(self, place: Place) -> str:
+        """What names the log of a partition for ever."""
+        if place not in self._tapes:
+            self._tapes[place] = self._name(place)
+        return self._tapes[place]
+
+    def _name(self, place: Place) -> str:
+        return f"{place[0]}/{self._topic_id(place[0])}/{place[1]}"
+
     def _archive(self, place: Place) -> Archive:
         if place not in self._archives:
+            folder = self._tape(place).replace("/", "-")
             try:
-                self._archives[place] = self._open(place)
+                self._archives[place] = self._open(folder)
             except GiveUpError as error:  # the one who had the partition before has not closed its files yet
                 raise RetryableError(str(error)) from error
         return self._archives[place]
@@ -149,28 +178,24 @@ def archived_bars(section: ArchiveSection, client: Elasticsearch, prefix: str) -
     return RemoteBars(lambda: open_file_system(section.url))
 
 
-def _opener(section: ArchiveSection) -> Callable[[Place], Archive]:
+def _opener(section: ArchiveSection) -> Callable[[str], Archive]:
     folder, rows = _local_folder(section.url), section.flush_ticks
     if folder is not None:
-        return lambda place: ParquetTickHistory(folder / _name(place), max_rows=rows)
+        return lambda name: ParquetTickHistory(folder / name, max_rows=rows)
     if not section.parquet:
         return _none
     system, path = open_file_system(section.url)
-    return lambda place: RemoteTickArchive(system, f"{path.rstrip('/')}/{_name(place)}", max_rows=rows)
+    return lambda name: RemoteTickArchive(system, f"{path.rstrip('/')}/{name}", max_rows=rows)
 
 
-def _none(place: Place) -> Archive:
-    raise AssertionError(f"unreachable: {place} is not archived in files")
+def _none(name: str) -> Archive:
+    raise AssertionError(f"unreachable: {name} is not archived in files")
 
 
 def _local_folder(url: str) -> Path | None:
     if "://" in url and not url.startswith("file://"):
         return None
     return Path(url.removeprefix("file://"))
-
-
-def _name(place: Place) -> str:
-    return f"{place[0]}-{place[1]}"
 
 
 def _raw(taken: Sequence[Taken]) -> RawBatch:

@@ -17,6 +17,7 @@ from tapewatch.stores.elasticsearch import BulkWriter, ElasticTickWriter, Refuse
 from tapewatch.stores.elasticsearch.indices import TICKS
 from tapewatch.tape.kafka_entrance import enter
 from tapewatch.tape.kafka_group import KafkaGroup
+from tapewatch.tape.kafka_topics import KafkaTopics
 
 _BATCH = 20_000
 
@@ -40,7 +41,7 @@ def run_archiver(settings: Settings, stop: Event | None = None) -> None:
     enter(kafka)
     tell_of_unread(settings)
     group = KafkaGroup(kafka, settings.kafka.topics, section.group)
-    archiver = Archiver(group, section, settings.bridge, ticks)
+    archiver = Archiver(group, section, settings.bridge, KafkaTopics(kafka).id_of, ticks)
     loop = SinkLoop(group, archiver, _BATCH)
     registry.register(archiver)
     registry.register(loop)
