@@ -49,7 +49,6 @@ def run_worker(settings: Settings, queues: Sequence[str]) -> None:
                     f"--loglevel={settings.logging.level}",
                     "--without-gossip",
                     "--without-mingle",
-                    "--without-heartbeat",
                 ]
             )
 
