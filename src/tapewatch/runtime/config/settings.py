@@ -81,7 +81,9 @@ class EngineSettings(Section, frozen=True):
 
 
 class StoresSettings(Section, frozen=True):
-    """How long things are kept. Audit entries are never removed."""
+    """How long things are kept in a data directory. Audit entries are never removed. On the cluster, `record_days`
+    holds for notices. Alerts, incidents and groups stay in Elasticsearch until somebody deletes them, and so do the
+    files of the archive; signals and ticks have ages of their own, see `indexer`."""
 
     record_days: Days = 1_825
     """Days, counted from when they were written, that alerts, signals, settled notices, dead letters and finished
