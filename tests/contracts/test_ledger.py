@@ -155,7 +155,13 @@ def test_what_was_muted_is_forgotten_in_redis_as_what_was_sent(state_redis: Runn
     ledger.owe([_row(revision=3, next_try_ns=5)])
     assert ledger.prune(6) == 2
     assert [record.revision for record in ledger.notices("a", 10)] == [3]
-    ledger.settle(_row(revision=3, state="done", next_try_ns=5))
+    row = _row(revision=3, notice=b"x" * 5_000, next_try_ns=5)
+    ledger.settle(row)
+    assert ledger.due(5, 1) == [row]
+    ledger.settle(msgspec.structs.replace(row, state="dead"))
+    assert ledger.given_up(1)[0].notice == row.notice, "it may be sent again"
+    ledger.settle(msgspec.structs.replace(row, state="done"))
+    assert sum(map(len, client.hvals(f"{prefix}:{{notices}}:rows"))) < 500, "of what was sent the text is not kept"
     assert ledger.prune(6) == 1
     assert {key.decode() for key in client.scan_iter(f"{prefix}:*")} == {f"{prefix}:{{notices}}:channels"}
     client.close()

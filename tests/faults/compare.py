@@ -1,6 +1,5 @@
 """What a cluster came to, beside an uninterrupted run and beside plain arithmetic: nothing more and nothing less."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -131,7 +130,8 @@ def newest(alerts: Iterable[Alert]) -> dict[str, int]:
 
 def _told(cluster: Cluster, alerts: dict[str, Alert]) -> set[str]:
     """Incidents with a notice, all of which are of revisions that there are. Notices of groups are beside those."""
-    alone = [row for row in ledger(cluster) if json.loads(row.notice).get("group") is None]
+    groups = set(cluster.group_documents())
+    alone = [row for row in ledger(cluster) if row.alert_id not in groups]
     return {alerts[f"{row.alert_id}:{row.revision}"].incident_id for row in alone}
 
 

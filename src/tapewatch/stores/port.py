@@ -263,7 +263,7 @@ class NoticeLedger(Protocol):
         ...
 
     def settle(self, row: LedgerRow) -> None:
-        """Overwrite the row of the same key."""
+        """Overwrite the row of the same key. The text of what was sent or muted need not be kept."""
         ...
 
 

@@ -33,6 +33,8 @@ _DAY_MS = 24 * 3600 * 1000
 _STAMPED = "message.timestamp.type"
 _VISIBLE_S, _LOOK_S = 60.0, 0.05
 _WIDE = 8 << 20
+ALERTS_KEPT = 4
+"""How many times as long as ticks what is found in them is kept in its topics."""
 PATTERN = "^"
 """Begins a name that stands for every topic which matches it."""
 
@@ -76,11 +78,13 @@ def our_topics(
     """Every topic that tapewatch reads or writes. Those of alerts are kept longer than the tape: they are small."""
     return (
         *(TopicSpec(name, partitions, retention_days) for name in prices),
-        TopicSpec(SIGNALS, partitions, 4 * retention_days),
-        TopicSpec(ALERTS, partitions, 4 * retention_days),
-        TopicSpec(DEAD_LETTERS, 1, 4 * retention_days, message_bytes=_WIDE),  # the original, and why it was not read
+        TopicSpec(SIGNALS, partitions, ALERTS_KEPT * retention_days),
+        TopicSpec(ALERTS, partitions, ALERTS_KEPT * retention_days),
+        TopicSpec(
+            DEAD_LETTERS, 1, ALERTS_KEPT * retention_days, message_bytes=_WIDE
+        ),  # the original, and why it was not read
         TopicSpec(BREADTH, 1, retention_days, message_bytes=_WIDE),  # every symbol of a market may be in one minute
-        TopicSpec(GROUPS, 1, 4 * retention_days, message_bytes=_WIDE),
+        TopicSpec(GROUPS, 1, ALERTS_KEPT * retention_days, message_bytes=_WIDE),
         TopicSpec(SNAPSHOTS, partitions, compacted=True),
         TopicSpec(AUDIT, 1, None),
     )

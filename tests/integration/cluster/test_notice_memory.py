@@ -9,7 +9,7 @@ from tapewatch.model.secret import Secret
 from tapewatch.model.times import DAY_NS
 from tapewatch.runtime.cluster.servers import Running
 from tapewatch.stores.redis import connect
-from tapewatch.stores.redis.notices import RedisNoticeMemory
+from tapewatch.stores.redis.notices import RedisNoticeMemory, Remembered
 from tests.factories import ONSET_NS, make_alert, make_incident
 
 pytestmark = pytest.mark.cluster
@@ -43,3 +43,20 @@ def test_one_that_has_ended_goes_after_a_while_and_an_open_one_stays(memory: Red
     left = {alert.alert_id for alert in memory.quality(make_incident(), ONSET_NS)}
     assert left == {halts[0].alert_id, taken_back.alert_id}
     assert memory.prune(ONSET_NS + 2 * DAY_NS) == 0
+
+
+def test_an_incident_goes_a_while_after_its_last_alert_has_ended_and_an_open_one_stays(
+    memory: RedisNoticeMemory,
+) -> None:
+    open_, ended = make_alert(onset_k=1), make_alert(onset_k=2, state="resolved")
+    again = make_alert(onset_k=3, state="resolved")
+    several = {"open": [open_, ended], "ended": [ended], "again": [again]}
+    incidents = {name: Remembered({a.alert_id: a for a in alerts}) for name, alerts in several.items()}
+    memory.save(incidents, [], {}, ONSET_NS)
+    back = Remembered({again.alert_id: make_alert(onset_k=3, revision=9, state="open")})
+    memory.save({"again": back}, [], {}, ONSET_NS)
+    assert memory.prune(ONSET_NS + DAY_NS) == 1
+    assert set(memory.incidents(list(several))) == {"open", "again"}
+    memory.save({"again": incidents["again"]}, [], {}, ONSET_NS + 2 * DAY_NS)
+    assert memory.prune(ONSET_NS + 2 * DAY_NS) == 1
+    assert set(memory.incidents(list(several))) == {"open"}

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tapewatch.alerts.inhibition import EVERY_SYMBOL, MUTING_TYPES
 from tapewatch.model.alerts import Alert, Incident
@@ -21,12 +22,14 @@ from tapewatch.stores.redis.scripts import Script
 _encode = msgspec.json.Encoder().encode
 _row = msgspec.json.Decoder(LedgerRow)
 _PAGE = 1_000
+_ENDED = frozenset({"resolved", "retracted"})
 _QUALITY_S = 14 * 86_400  # after the last change of any of a symbol's data-quality alerts
 Place = tuple[str, int]  # topic, partition
 
 
 class RedisNoticeLedger:
-    """A `NoticeLedger` on Redis; rows that are settled stay until `prune`."""
+    """A `NoticeLedger` on Redis; rows that are settled stay until `prune`, without the text of what was sent or muted:
+    that would be nine tenths of the memory, and nobody sends it again."""
 
     def __init__(self, client: Client, prefix: str = "tapewatch") -> None:
         self._client: Any = client  # its types leave open whether it is asynchronous
@@ -46,7 +49,7 @@ class RedisNoticeLedger:
         args: list[str | bytes | int] = []
         for row in rows:
             due = self._due_of(row.channel) if row.state == "pending" else self._settled
-            args += [_key(row), _encode(row), str(float(row.next_try_ns)), row.channel, keys.index(due) + 1]
+            args += [_key(row), _kept(row), str(float(row.next_try_ns)), row.channel, keys.index(due) + 1]
         new = self._owe(self._lane, keys, args)
         return [row for row, added in zip(rows, new, strict=True) if added]
 
@@ -75,7 +78,7 @@ class RedisNoticeLedger:
         key = _key(row)
         with answering():
             pipe = self._client.pipeline(transaction=True)
-            pipe.hset(self._rows, key, _encode(row))
+            pipe.hset(self._rows, key, _kept(row))
             pipe.zadd(self._by, {key: 0.0})
             pipe.sadd(self._channels, row.channel)
             due = self._due_of(row.channel)
@@ -192,7 +195,10 @@ class RedisNoticeMemory:
             pipe = self._client.pipeline(transaction=True)
             for name, incident in incidents.items():
                 pipe.hset(self._incidents, name, _encode(incident))
-                pipe.zadd(self._touched, {name: float(now_ns)})
+                if all(alert.state in _ENDED for alert in incident.alerts.values()):
+                    pipe.zadd(self._touched, {name: float(now_ns)})
+                else:  # it stays, however long nothing changes
+                    pipe.zrem(self._touched, name)
                 pipe.zadd(self._onsets, {name: float(min(a.onset_ns for a in incident.alerts.values()))})
             for alert in quality:
                 if alert.alert_type not in MUTING_TYPES:
@@ -200,7 +206,7 @@ class RedisNoticeMemory:
                 key = self._quality_key(alert.venue, alert.symbol)
                 pipe.hset(key, alert.alert_id, _encode(alert))
                 pipe.expire(key, _QUALITY_S)
-                if alert.state in ("resolved", "retracted"):
+                if alert.state in _ENDED:
                     pipe.zadd(self._ended, {_encode((key, alert.alert_id)): float(now_ns)})
             for place, offset in offsets.items():
                 pipe.hset(self._offsets, _place(place), offset)
@@ -210,7 +216,7 @@ class RedisNoticeMemory:
         return f"{self._quality}:{venue}:{symbol}"
 
     def prune(self, before_ns: int) -> int:
-        """Forget incidents that nothing has changed since then, and alerts that had ended by then; return how many."""
+        """Forget incidents and alerts that had ended by then; return how many, at most two thousand a call."""
         with answering():
             keys = self._client.zrangebyscore(self._touched, "-inf", float(before_ns), start=0, num=_PAGE)
             ended = self._client.zrangebyscore(self._ended, "-inf", float(before_ns), start=0, num=_PAGE)
@@ -238,6 +244,10 @@ def _record(row: LedgerRow) -> NoticeRecord:
         reason=row.last_error,
         at_ns=row.next_try_ns,
     )
+
+
+def _kept(row: LedgerRow) -> bytes:
+    return _encode(row if row.state in ("pending", "dead") else replace(row, notice=b""))
 
 
 def _key(row: LedgerRow) -> bytes:

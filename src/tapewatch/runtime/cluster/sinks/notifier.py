@@ -54,6 +54,7 @@ class NoticeSink:
         *,
         prefix: str = "tapewatch",
         keep_days: float = 1_825,
+        remember_days: float = 29,
         now: Callable[[], int] = time.time_ns,
         silences: Callable[[], Sequence[Silence]] = tuple,
         channels: Sequence[Channel] | None = None,
@@ -61,7 +62,8 @@ class NoticeSink:
     ) -> None:
         """`silences` are those that people set, beside those of the settings; `channels` stand for the settings' own.
         InputError for routes to channels that there are none of."""
-        self._group, self._now, self._link, self._keep_days = group, now, settings.link, keep_days
+        self._group, self._now, self._link = group, now, settings.link
+        self._keep_ns, self._remember_ns = int(keep_days * DAY_NS), int(min(remember_days, keep_days) * DAY_NS)
         self.ledger, self.memory = RedisNoticeLedger(client, prefix), RedisNoticeMemory(client, prefix)
         if channels is None:
             channels = build_channels(settings, Context(sys.stderr, Targets(settings.targets), now))
@@ -118,9 +120,9 @@ class NoticeSink:
                 self._uncommitted = {}
         if clock_s >= self._prune_at:
             self._prune_at = clock_s + _PRUNE_EVERY_S
-            before_ns = self._now() - int(self._keep_days * DAY_NS)
-            self.pruned += self.ledger.prune(before_ns) + self.memory.prune(before_ns)
-            self.pruned += self.groups.store.prune(before_ns)
+            self.pruned += self.ledger.prune(self._now() - self._keep_ns)
+            before_ns = self._now() - self._remember_ns
+            self.pruned += self.memory.prune(before_ns) + self.groups.store.prune(before_ns)
 
     def _in_place(self, messages: Sequence[Taken]) -> list[Taken]:
         """The messages without those ahead of where the stored place is: a server that fell back reads again."""

@@ -21,6 +21,7 @@ from tapewatch.stores.redis.client import connect
 from tapewatch.tape.kafka_entrance import enter
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import ALERTS, GROUPS
+from tapewatch.tape.kafka_topics import ALERTS_KEPT
 
 _log = logging.getLogger(__name__)
 GROUP = "tapewatch-notify"
@@ -79,7 +80,13 @@ def run_notifier(settings: Settings, stop: Event | None = None, topic: str = ALE
         ),
     )
     sink = NoticeSink(
-        group, client, settings.notify, prefix=state.prefix, keep_days=settings.stores.record_days, silences=silences
+        group,
+        client,
+        settings.notify,
+        prefix=state.prefix,
+        keep_days=settings.stores.record_days,
+        remember_days=ALERTS_KEPT * settings.kafka.retention_days + 1,  # for as long as alerts can be read again
+        silences=silences,
     )
     loop = SinkLoop(group, sink, _BATCH)
     registry.register(sink)
