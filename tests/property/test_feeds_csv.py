@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tapewatch.feeds.csv import open_csv
 from tapewatch.feeds.csv_settings import CsvSettings
+from tapewatch.model.numbers import LEAST, MOST
 from tapewatch.model.ticks import DTYPES, FeedBatch
 from tapewatch.model.times import SECOND_NS, format_rfc3339
 from tests.unit.feeds.helpers import bars, gather, read_files, write, zone_of
@@ -67,7 +68,14 @@ def test_records_and_offsets_do_not_depend_on_blocks_batches_or_the_point_of_res
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30), st.booleans())
+@given(
+    st.lists(
+        st.one_of(st.floats(-MOST, -LEAST), st.sampled_from([0.0, -0.0]), st.floats(LEAST, MOST)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.booleans(),
+)
 def test_numbers_are_read_as_python_reads_them(values: list[float], strictly: bool) -> None:
     rows = [f"{T_NS // SECOND_NS + i},A,{v!r}" for i, v in enumerate(values)]
     rows += ["bad"] if strictly else []  # one bad row hands the block to the strict reading

@@ -25,7 +25,7 @@ _times = st.one_of(
     st.datetimes().map(lambda t: json.dumps(t.isoformat(sep=" ") + "Z")),
     st.builds(
         '"{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}{}{}"'.format,
-        st.sampled_from([1679, 1680, 1900, 2000, 2023, 2024, 2025, 2261, 2262]),
+        st.sampled_from([1679, 1680, 1900, 2000, 2023, 2024, 2025, 2260, 2261]),
         st.integers(0, 13),
         st.integers(0, 32),
         st.sampled_from("T t"),

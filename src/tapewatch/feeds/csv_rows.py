@@ -17,6 +17,7 @@ from tapewatch.feeds.csv_numbers import read_numbers
 from tapewatch.feeds.csv_times import epoch_to_ns, read_times
 from tapewatch.feeds.folds import FoldTracker
 from tapewatch.feeds.heartbeats import NO_TIME
+from tapewatch.model.numbers import reckonable
 from tapewatch.model.ticks import Column, Kind
 from tapewatch.model.times import HOUR_NS
 from tapewatch.model.trade_ids import hash_trade_ids, hash_trade_numbers
@@ -107,7 +108,7 @@ class RowReader:
         for f in (*_PRICES, "volume"):
             if f in columns:
                 values[f] = _numpy(columns[f], np.float64)
-                if not np.isfinite(values[f]).all():
+                if not reckonable(values[f]).all():
                     return None
         if "volume" in values and values["volume"].size and values["volume"].min() < 0:
             return None
@@ -145,6 +146,7 @@ class RowReader:
                     comma = texts[f].str.contains(r"^[+-]?\d{1,3}(,\d{3})+$").fill_null(False).to_numpy()
                     cells.blame(odd & comma, said.get(f, f), at, TWO_READINGS)
                 cells.blame(odd, said.get(f, f), at, "is not a number")
+                cells.blame(~reckonable(values[f]), said.get(f, f), at, "is too large or too small for one")
         if "volume" in values:
             cells.blame(values["volume"] < 0, said.get("volume", "volume"), layout.fields["volume"], "is negative")
         arrow = {f: texts[f].fill_null("").to_arrow().cast(pa.string()) for f in texts if f not in values}

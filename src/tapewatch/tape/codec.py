@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapewatch.model.instruments import Instrument, default_venue, upper_symbol
+from tapewatch.model.numbers import LEAST, MOST
 from tapewatch.model.ticks import DTYPES, Column, DeadLetter, FeedBatch, Kind, TickBatch, make_batch
 from tapewatch.model.times import MINUTE_NS, format_rfc3339
 from tapewatch.model.trade_ids import hash_trade_ids, hash_trade_numbers
@@ -349,6 +350,8 @@ def _finite(value: Number, name: str) -> float:
         raise _UnreadableError(f"{name} is missing")
     if value is None or not -MISSING < value < MISSING:
         raise _UnreadableError(f"{name} is not a number: {value}")
+    if value and not LEAST <= abs(value) <= MOST:
+        raise _UnreadableError(f"{name} is too large or too small for one: {str(value)[:40]}")
     return value
 
 

@@ -12,7 +12,8 @@ class TapeFeed:
     """The `Feed` of one tape; its identity is the tape's.
 
     `ended` says whether no more will be appended; until then the feed waits at the end of the tape, calling `pause`
-    between looks. Heartbeats are records of the tape: this feed makes none.
+    between looks. `finish` is called once all was read; it may raise what made the tape end. Heartbeats are records of
+    the tape: this feed makes none.
     """
 
     def __init__(
@@ -22,8 +23,10 @@ class TapeFeed:
         *,
         ended: Callable[[], bool] = lambda: True,
         pause: Callable[[], None] = lambda: None,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
-        self._tape, self._decoder, self._ended, self._pause = tape, decoder, ended, pause
+        self._tape, self._decoder = tape, decoder
+        self._ended, self._pause, self._finish = ended, pause, finish
 
     @property
     def identity(self) -> str:
@@ -42,6 +45,7 @@ class TapeFeed:
                 yield self._decoder.decode(raw)
                 start = raw.end
             elif ended:
+                self._finish()
                 return
             else:
                 self._pause()

@@ -44,7 +44,7 @@ for _row, _name in enumerate(_NAMES):
     _WORDS[_row, : len(_name)] = list(_name.encode())
     _ROWS[len(_name), ord(_name[2]) % 32] = _row
 _MONTH_ENDS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-_LIMIT_NS = 2**63 - 1 - 3 * DAY_NS
+_LIMIT_NS = 2**63 - 1 - 403 * DAY_NS
 NO_DAY = -(2**40)
 _MOST = (2**63 - 1 - 9) // 10  # one more digit still fits int64
 
@@ -147,8 +147,8 @@ def digits_to_int(data: Bytes, a: int, size: int) -> int:
 
 @compiled
 def days_of(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 of a date of 1680 to 2261 (Hinnant's days_from_civil); NO_DAY where there is none."""
-    if not (1680 <= year <= 2261 and 1 <= month <= 12):
+    """Days since 1970-01-01 of a date of 1680 to 2260 (Hinnant's days_from_civil); NO_DAY where there is none."""
+    if not (1680 <= year <= 2260 and 1 <= month <= 12):
         return NO_DAY
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= day <= _MONTH_ENDS[month - 1] + (1 if leap and month == 2 else 0):

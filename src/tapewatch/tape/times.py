@@ -5,7 +5,7 @@ from datetime import date
 
 from tapewatch.model.times import DAY_NS, SECOND_NS
 
-_LIMIT_NS = 2**63 - 1 - 3 * DAY_NS
+_LIMIT_NS = 2**63 - 1 - 403 * DAY_NS
 _UNITS = ((10**10, SECOND_NS), (10**13, 10**6), (10**16, 10**3))  # below the bound it is s, ms, us; else ns
 _DATES = (19_000_101, 21_001_231)  # whole numbers in this range are dates written YYYYMMDD
 _FIRST_DAY = date(1970, 1, 1).toordinal()
@@ -30,7 +30,7 @@ def parse_time(text: str) -> tuple[int, bool] | None:
     if iso is None:
         return None
     year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = iso.groups()
-    if not 1680 <= int(year) <= 2261:
+    if not 1680 <= int(year) <= 2260:
         return None
     try:
         days = date(int(year), int(month), int(day)).toordinal() - _FIRST_DAY

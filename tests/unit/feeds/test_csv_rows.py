@@ -21,6 +21,11 @@ def local(*times: str) -> str:
         ("1744034460,A,x,1,1,1,1", "open is not a number: 'x'"),
         ("1744034460,A,1,NaN,1,1,1", "high is not a number: 'NaN'"),
         ("1744034460,A,1,1,inf,1,1", "low is not a number: 'inf'"),
+        (
+            "1744034460,A,1,1,1,1.7976931348623157e308,1",
+            "close is too large or too small for one: '1.7976931348623157e308'",
+        ),
+        ("1744034460,A,1,1,-1e-320,1,1", "low is too large or too small for one: '-1e-320'"),
         ("1744034460,A,1,1,1,,1", "close is missing"),
         ("1744034460,A,1,1,1,1,-1", "volume is negative: '-1'"),
         ("1744034460,,1,1,1,1,1", "symbol is missing"),

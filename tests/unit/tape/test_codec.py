@@ -82,6 +82,15 @@ def test_a_volume_that_is_said_to_be_unknown_is_not_a_fault() -> None:
         (f'{{"symbol": "A", "timestamp": 1744034400, {BAR.replace("1.5", "NaN")}}}', "not readable"),
         (f'{{"symbol": "A", "timestamp": 1744034400, {BAR.replace("1.5", chr(34) + "nan" + chr(34))}}}', "open is not"),
         (f'{{"symbol": "A", "timestamp": 1744034400, {BAR.replace("1.5", chr(34) + "x" + chr(34))}}}', "not readable"),
+        (
+            f'{{"symbol": "A", "timestamp": 1744034400, {BAR.replace("1.5", "1.7e308")}}}',
+            "open is too large or too small",
+        ),
+        (
+            f'{{"symbol": "A", "timestamp": 1744034400, {BAR.replace("1.5", "-1e-300")}}}',
+            "open is too large or too small",
+        ),
+        (f'{{"symbol": "A", "timestamp": "2261-12-01T00:00:00Z", {BAR}}}', "timestamp is not readable"),
         (f'{{"symbol": "A", "timestamp": 1744034400, {BAR.replace("7", "-7")}}}', "volume is negative"),
         ('{"symbol": "A", "timestamp": 1744034400, "price": 1}', "size is missing"),
         (f'{{"symbol": "A", "timestamp": 1744034400, {BAR}, "interval_ns": 0}}', "interval_ns"),
