@@ -1,6 +1,7 @@
 """Every record of a tape has exactly one fate, the one that design gives it, and what is not judged changes nothing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,22 @@ from tapewatch.detection.detectors import DETECTORS
 from tapewatch.detection.rules import RuleSet
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Fate, Kind
-from tapewatch.model.times import MINUTE_NS
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 from tests.unit.detection.market import market
-from tests.unit.detection.support import COMPILED, Tick, batch_of, engine_for, everything, feed, preset, watching
+from tests.unit.detection.support import (
+    COMPILED,
+    TSLA,
+    Tick,
+    bars,
+    batch_of,
+    beat,
+    calm,
+    engine_for,
+    everything,
+    feed,
+    preset,
+    watching,
+)
 
 EXAMPLES = 30 if COMPILED else 2
 LENGTH = 90 if COMPILED else 40
@@ -72,3 +86,17 @@ def test_late_repeated_and_corrected_records_change_nothing_but_what_counts_them
     without = feed(engine_for(rules), batch_of(tape).take(np.array(kept, np.int64)))
     assert without.told() == whole.told()
     assert without.rows == whole.rows
+
+
+def test_a_heartbeat_of_the_future_moves_nobody() -> None:
+    rules = everything()
+    tape = [replace(tick, append_ns=tick.act_ns + 1) for tick in bars(TSLA, calm(40))]
+    last_ns = tape[-1].act_ns
+    plain, other = engine_for(rules), engine_for(rules)
+    plain.process(batch_of(tape))
+    rows = dict(plain.changed_rows())
+    ahead = replace(beat(last_ns + 3650 * DAY_NS), append_ns=last_ns)
+    outcome = other.process(batch_of([*tape, ahead]))
+    assert Fate(int(outcome.fates[-1])) == Fate.HEARTBEAT
+    assert dict(other.changed_rows()) == rows
+    assert not len(outcome.minutes.messages())

@@ -9,7 +9,7 @@ from numpy import int8, int64, uintp
 
 from tapewatch.alerts.codes import CONFIRMED, FIRE, NEVER_NS, NONE, PROVISIONAL, TIMER
 from tapewatch.alerts.compiled import compiled, compiled_apart
-from tapewatch.detection.admission import FUTURE, accept, admit
+from tapewatch.detection.admission import AHEAD_NS, FUTURE, accept, admit
 from tapewatch.detection.breadth import breadth
 from tapewatch.detection.chunks import take_trade
 from tapewatch.detection.detectors.base import Tick
@@ -327,6 +327,10 @@ def run(i, n, sym, kind, ts, iv, op, hi, lo, cl, vol, side, tid, app, off, slots
         at = uintp(i)  # an unsigned index is not checked for being negative
         event_ns = ts[at]
         if kind[at] == 2:
+            if app[at] > 0 and event_ns > app[at] + AHEAD_NS:  # of the future, as the record that it came before
+                fates[at] = 5
+                i += 1
+                continue
             if event_ns > clock[0] and clock[10] == 0:  # else the timers of this heartbeat are done
                 first = clock[1]
                 earliest = NEVER_NS
