@@ -107,13 +107,13 @@ class Engine:
         found = []
         at = 0
         while True:
-            table, sessions = self._table, self._table.sessions
+            table, bounds = self._table, self._table.sessions.bounds
             at, m, why = self._run(
                 at, n, batch.symbol_id, batch.kind, batch.ts_event_ns, batch.interval_ns, batch.open, batch.high,
                 batch.low, batch.close, batch.volume, batch.side, batch.trade_id_hash, batch.ts_append_ns, batch.offset,
                 self._slots, table.venue, table.masks, table.groups, table.plain_hot, table.plain_cold, table.dirty,
-                self._group_table, self._params, sessions.bounds_ns, sessions.bounds_phase, sessions.bounds_day,
-                sessions.bounds_at, self._clock, fates, self._buffer, table.market, self._minutes.rows,
+                self._group_table, self._params, bounds.ns, bounds.phase, bounds.day,
+                bounds.at, self._clock, fates, self._buffer, table.market, self._minutes.rows,
                 self._minutes.past, self._peers,
             )  # fmt: skip
             if m:
@@ -122,7 +122,7 @@ class Engine:
             if at >= n and why == DONE:
                 break
             if why == CALENDAR:
-                sessions.cover(int(table.venue[self._slots[batch.symbol_id[at]]]), int(batch.ts_event_ns[at]))
+                table.sessions.cover(int(table.venue[self._slots[batch.symbol_id[at]]]), int(batch.ts_event_ns[at]))
         return Outcome(fates, self._in_order(found, batch), self._narrator, self._minutes.take())
 
     def _in_order(self, found: list[Any], batch: TickBatch) -> Any:

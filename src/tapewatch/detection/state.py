@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -57,23 +57,48 @@ def _closing(venue: str, lo: int, hi: int) -> tuple[NDArray[np.int64], NDArray[n
     return starts, phases
 
 
+class Bounds(NamedTuple):
+    """When phases begin, which they are and their trading days; those of venue i are `at[i]` to `at[i + 1]`."""
+
+    ns: NDArray[np.int64]
+    phase: NDArray[np.int64]
+    day: NDArray[np.int64]  # n x 2: begin and end
+    at: NDArray[np.int64]
+
+
 class Sessions:
     """Boundaries of the phases of the venues in use, in one table that grows when a tick lies beyond it."""
 
     def __init__(self) -> None:
         self.venues: dict[str, int] = {}
+        self._names: list[str] = []
         self._ranges: list[tuple[int, int]] = []
-        self.bounds_ns = np.zeros(0, np.int64)
-        self.bounds_phase = np.zeros(0, np.int64)
-        self.bounds_day = np.zeros((0, 2), np.int64)  # begin and end of the trading day of each
-        self.bounds_at = np.zeros(1, np.int64)
+        self._tables: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
+        self._joined: Bounds | None = None
+
+    @property
+    def bounds(self) -> "Bounds":
+        """Those of all venues, one after another; put together when something has changed."""
+        if self._joined is None:
+            at = np.cumsum([0, *(len(table[0]) for table in self._tables)])
+            starts, phases, days = zip(*self._tables, strict=True) if self._tables else ((), (), ())
+            nothing = np.zeros(0, np.int64)
+            self._joined = Bounds(
+                ns=np.concatenate([nothing, *starts]),
+                phase=np.concatenate([nothing, *phases]),
+                day=np.concatenate([nothing.reshape(0, 2), *days]),
+                at=at.astype(np.int64),
+            )
+        return self._joined
 
     def index(self, venue: str) -> int:
         """Position of the venue, added if it is new."""
         if venue not in self.venues:
             self.venues[venue] = len(self.venues)
+            self._names.append(venue)
             self._ranges.append((0, 0))
-            self._build()
+            self._tables.append(_table(venue, 0, 0))
+            self._joined = None
         return self.venues[venue]
 
     def cover(self, venue: int, ts_ns: int) -> None:
@@ -82,24 +107,19 @@ class Sessions:
         lo, hi = self._ranges[venue]
         wanted = (max(start - YEAR_NS, EARLIEST_NS), min(start + 2 * YEAR_NS, LATEST_NS))
         self._ranges[venue] = wanted if lo == hi else (min(lo, wanted[0]), max(hi, wanted[1]))
-        self._build()
+        self._tables[venue] = _table(self._names[venue], *self._ranges[venue])
+        self._joined = None
 
-    def _build(self) -> None:
-        starts, phases, days, at = [], [], [], [0]
-        for venue, (lo, hi) in zip(self.venues, self._ranges, strict=True):
-            if not venue_info(venue).calendar:
-                s, p = np.array([-FOREVER_NS, FOREVER_NS], np.int64), np.array([4, 4], np.int8)
-            elif hi > lo:
-                s, p = _closing(venue, lo, hi)
-            else:
-                s, p = np.array([0], np.int64), np.array([0], np.int8)
-            starts.append(s)
-            phases.append(p.astype(np.int64))
-            days.append(np.stack(trading_days(s, p), axis=1))
-            at.append(at[-1] + len(s))
-        self.bounds_ns, self.bounds_phase = np.concatenate(starts), np.concatenate(phases)
-        self.bounds_day = np.concatenate(days)
-        self.bounds_at = np.array(at, np.int64)
+
+def _table(venue: str, lo: int, hi: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where each phase begins, which it is, and begin and end of its trading day."""
+    if not venue_info(venue).calendar:
+        s, p = np.array([-FOREVER_NS, FOREVER_NS], np.int64), np.array([4, 4], np.int8)
+    elif hi > lo:
+        s, p = _closing(venue, lo, hi)
+    else:
+        s, p = np.array([0], np.int64), np.array([0], np.int8)
+    return s, p.astype(np.int64), np.stack(trading_days(s, p), axis=1)
 
 
 class SymbolTable:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tapewatch.detection import state
 from tapewatch.detection.calendars import Phase
 from tapewatch.detection.features import season_bin
 from tapewatch.detection.layout import LAYOUT
@@ -27,6 +28,7 @@ from tests.unit.detection.support import (
     preset,
     row,
     run,
+    trade,
     watching,
 )
 
@@ -155,3 +157,16 @@ def test_one_heartbeat_may_end_more_alerts_than_the_buffer_holds() -> None:
     ended = feed(engine, batch_of([beat(REGULAR_NS + 12 * HOUR_NS)], first=len(ticks)))
     assert [a.symbol for a in ended.alerts] == [n.symbol for n in names]
     assert {(a.change, a.reason, a.offset) for a in ended.alerts} == {("resolved", "session_end", len(ticks))}
+
+
+def test_new_venues_cost_what_they_are_and_not_what_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, table = list[str](), state._table
+
+    def counted(venue: str, lo: int, hi: int) -> Any:
+        made.append(venue)
+        return table(venue, lo, hi)
+
+    monkeypatch.setattr(state, "_table", counted)
+    engine = engine_for(RULES)
+    engine.process(batch_of([trade(REGULAR_NS + i, Instrument(f"V{i}", "A"), 1.0) for i in range(40)]))
+    assert made == [f"V{i}" for i in range(40)]
