@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +17,12 @@ from tapewatch.feeds.csv_blocks import STDIN
 from tapewatch.feeds.csv_settings import CsvSettings
 from tapewatch.feeds.port import Feed
 from tapewatch.feeds.simulator import SimulatorConfig, market
-from tapewatch.model.errors import InputError, TapewatchError
+from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.model.zones import check_zone
 from tapewatch.runtime.config.settings import FeedSettings
-from tapewatch.tape.codec import CodecSettings, JsonDecoder
-from tapewatch.tape.feed import TapeFeed, record
+from tapewatch.tape.codec import CodecSettings, JsonDecoder, encode_batch
+from tapewatch.tape.feed import TapeFeed
+from tapewatch.tape.port import Tape
 from tapewatch.tape.segment import SegmentTape
 
 _log = logging.getLogger(__name__)
@@ -128,17 +129,42 @@ def recorded(feed: Feed, data_dir: Path, stopped: Callable[[], bool] = _never) -
     # Forced to the disk before it is judged: offsets that were committed must be there after a power cut as well.
     tape = SegmentTape(data_dir / RECORDED, lambda: os.urandom(16), fsync="append")
     ended = threading.Event()
+    failed: list[Exception] = []
 
     def append() -> None:
         try:
-            for _ in record(feed.batches(0), tape, time.time_ns):
-                pass
-        except TapewatchError as error:
-            _log.error("the feed ended early: %s", error)
+            for batch in feed.batches(0):
+                _insist(tape, encode_batch(batch), stopped)
+        except Exception as error:  # noqa: BLE001 - raised to who reads, once what was recorded is read
+            failed.append(error)
         finally:
             ended.set()
 
+    def raise_what_failed() -> None:
+        if failed and not stopped():
+            raise failed[0]
+
     threading.Thread(target=append, name="record", daemon=True).start()
     return TapeFeed(
-        tape, _decoder(RECORDED), ended=lambda: ended.is_set() or stopped(), pause=lambda: time.sleep(PAUSE_S)
+        tape,
+        _decoder(RECORDED),
+        ended=lambda: ended.is_set() or stopped(),
+        pause=lambda: time.sleep(PAUSE_S),
+        finish=raise_what_failed,
     )
+
+
+def _insist(tape: Tape, messages: Sequence[bytes], stopped: Callable[[], bool]) -> None:
+    """Append, and again while the disk cannot: nobody sends these a second time. RetryableError once `stopped`."""
+    told = False
+    while True:
+        try:
+            tape.append(messages, time.time_ns())
+            return
+        except RetryableError as error:
+            if stopped():
+                raise
+            if not told:
+                _log.warning("the feed waits until its records can be kept: %s", error)
+            told = True
+            time.sleep(PAUSE_S)

@@ -1,16 +1,17 @@
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tapewatch.feeds.csv import open_csv
-from tapewatch.model.errors import InputError
-from tapewatch.model.ticks import FeedBatch
+from tapewatch.model.errors import InputError, RetryableError
+from tapewatch.model.ticks import FeedBatch, Kind
 from tapewatch.runtime.config.settings import FeedSettings
 from tapewatch.runtime.embedded import tape_name
 from tapewatch.runtime.feeds import csv_settings, open_feed, open_source, recorded, with_sources
+from tapewatch.tape.segment import SegmentTape
 from tests.unit.feeds.helpers import bars, gather, zone_of
 
 ROWS = [f"2025-03-03T15:{minute:02}:00Z,TSLA,1,2,1,2,10" for minute in range(20)]
@@ -68,6 +69,43 @@ def test_a_recorded_feed_that_waits_ends_when_it_is_told_to(tmp_path: Path) -> N
     reader.join(5)
     assert not reader.is_alive()
     source.closed.set()
+
+
+class Broken(Open):
+    """A feed that ends with an error of its own after its rows."""
+
+    def batches(self, start: int, limit: int = 100_000) -> Iterator[FeedBatch]:
+        yield from open_csv(["-"], csv_settings(FeedSettings()), zone_of=zone_of, stdin=pipe(ROWS)).batches(
+            start, limit
+        )
+        raise RuntimeError("the pipe burst")
+
+
+def test_a_disk_that_fails_for_a_while_loses_no_record_of_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, failures = SegmentTape.append, [RetryableError("no space left")] * 3
+
+    def failing(tape: SegmentTape, messages: Sequence[bytes], ts_append_ns: int) -> int:
+        if failures:
+            raise failures.pop()
+        return append(tape, messages, ts_append_ns)
+
+    monkeypatch.setattr(SegmentTape, "append", failing)
+    read = gather(
+        recorded(open_csv(["-"], csv_settings(FeedSettings()), zone_of=zone_of, stdin=pipe(ROWS)), tmp_path).batches(0)
+    )
+    straight = gather(open_csv(["-"], csv_settings(FeedSettings()), zone_of=zone_of, stdin=pipe(ROWS)).batches(0))
+    assert not failures
+    assert read.times() == straight.times()
+
+
+def test_what_ends_a_recorded_feed_is_raised_once_all_that_came_before_it_is_read(tmp_path: Path) -> None:
+    seen = 0
+    with pytest.raises(RuntimeError, match="the pipe burst"):
+        for batch in recorded(Broken(), tmp_path).batches(0):
+            seen += int((batch.ticks.kind == Kind.BAR).sum())
+    assert seen == len(ROWS)
 
 
 def test_a_zone_that_nobody_knows_is_refused_before_reading() -> None:
