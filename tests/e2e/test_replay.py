@@ -150,6 +150,15 @@ def test_a_file_of_which_no_row_can_be_read_is_an_error_that_shows_some(replay: 
     assert "error: not one of 9 rows could be read; --map says which column holds what; times are ISO 8601" in err
 
 
+def test_a_replay_names_its_own_bad_rows_and_not_those_of_another_file(replay: Replay, tmp_path: Path) -> None:
+    for name in ("T", "U"):
+        rows = [f"2025-04-07 10:{i:02},{'x' if i == 3 else i + 1}" for i in range(9)]
+        (tmp_path / f"{name}.csv").write_text("time,close\n" + "\n".join(rows) + "\n")
+    for name, other in (("T", "U"), ("U", "T")):
+        code, _, err = replay(f"{name}.csv", "--venue", "XNAS", "--data-dir", "data")
+        assert code == 0 and f"{name}.csv, line 5" in err and f"{other}.csv" not in err
+
+
 def test_standard_input_cannot_be_gone_on_with_and_says_so(market: Path, tmp_path: Path) -> None:
     with market.open("rb") as file:
         code, _, err = command("-", "--data-dir", "data", cwd=tmp_path, stdin=file)

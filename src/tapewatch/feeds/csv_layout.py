@@ -60,7 +60,7 @@ class Layout:
 def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
     """Learn the layout from whole lines at the head of a file. Raises InputError where it is not market data."""
     file = STDIN_NAME if path == STDIN else path
-    lines = head.decode("utf-8", "replace").splitlines()
+    lines = [line.rstrip("\r") for line in head.decode("utf-8", "replace").split("\n")]  # as rows are cut, no other way
     at, delimiter, first = _top(lines, settings.mapping)
     ticker, first, more = _three_rows(lines[at + 1 : at + 3], delimiter, first)
     at += more

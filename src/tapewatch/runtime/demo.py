@@ -1,6 +1,5 @@
 """The demo: a simulated market with planted anomalies through the real pipeline, watched live and scored at the end."""
 
-import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -60,9 +59,8 @@ def demo_config(days: int, seed: int) -> SimulatorConfig:
 
 
 def run_demo(config: SimulatorConfig, data_dir: Path, seconds: float, console: Console) -> Result:
-    """Run the market through the pipeline in about `seconds` (0: as fast as possible), drawing on `console`."""
-    if data_dir.exists():
-        shutil.rmtree(data_dir)
+    """Run the market through the pipeline in about `seconds` (0: as fast as possible), drawing on `console`. `data_dir`
+    holds no market yet."""
     planted = labels(config)
     feed = market(config)
     engine = build_engine(RulesSettings())

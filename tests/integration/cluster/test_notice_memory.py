@@ -53,7 +53,7 @@ def test_an_incident_goes_a_while_after_its_last_alert_has_ended_and_an_open_one
     several = {"open": [open_, ended], "ended": [ended], "again": [again]}
     incidents = {name: Remembered({a.alert_id: a for a in alerts}) for name, alerts in several.items()}
     memory.save(incidents, [], {}, ONSET_NS)
-    back = Remembered({again.alert_id: make_alert(onset_k=3, revision=9, state="open")})
+    back = Remembered({again.alert_id: make_alert(onset_k=3, revision=9)})
     memory.save({"again": back}, [], {}, ONSET_NS)
     assert memory.prune(ONSET_NS + DAY_NS) == 1
     assert set(memory.incidents(list(several))) == {"open", "again"}

@@ -319,3 +319,10 @@ def test_the_three_rows_of_a_yfinance_header_name_columns_and_symbol(tmp_path: P
 def test_coins_that_end_in_t_are_not_taken_for_pairs_with_tusd(tmp_path: Path, written: str, read: str) -> None:
     text = f"timestamp,venue,symbol,open,high,low,close,volume\n2025-02-01T00:00:00Z,bitmex,{written},1,1,1,1,1\n"
     assert read_files(tmp_path, {"m.csv": text}).names() == [f"bitmex:{read}"]
+
+
+@pytest.mark.parametrize("odd", ["\x0c", "\u2028"])
+def test_a_title_with_an_odd_character_costs_no_row(tmp_path: Path, odd: str) -> None:
+    rows = [f"174403440{i},A,1,1,1,1,1" for i in range(5)]
+    read = read_files(tmp_path, {"x.csv": f"Prices{odd}page 1\n" + bars(rows)})
+    assert (len(read.of(Kind.BAR)), read.dead) == (5, [])

@@ -255,6 +255,28 @@ def test_nothing_is_written_over_what_is_read(run: Run, tmp_path: Path, args: tu
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"] and (tmp_path / "in.csv").read_text() == BARS
 
 
+def test_a_backtest_does_not_write_over_its_calibration(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(BARS)
+    (tmp_path / "c.json").write_text("{}")
+    code, _, err = run("backtest", "in.csv", "--calibration", "c.json", "--out", "./c.json")
+    assert code == 2 and "--out c.json: c.json is read by this command" in err
+    assert (tmp_path / "c.json").read_text() == "{}"
+
+
+def test_who_ends_a_demo_half_way_may_begin_another(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(config: object, data_dir: Path, *_: object) -> None:
+        (data_dir / "tapewatch.sqlite").touch()
+        raise InputError("half-way")
+
+    monkeypatch.setattr("tapewatch.runtime.demo.run_demo", ended)
+    for _ in range(2):
+        code, _, err = run("demo", "--seconds", "0")
+        assert code == 2 and "half-way" in err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine").touch()
+    assert "was not made by a demo" in run("demo", "--data-dir", "other")[2]
+
+
 def test_a_backtest_of_no_tick_says_so(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(BARS)
     code, out, err = run("backtest", "in.csv", "--from", "2030-01-01", "--quiet")

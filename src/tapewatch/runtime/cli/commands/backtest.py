@@ -73,7 +73,9 @@ def backtest(
     given = {"symbol": symbol, "venue": venue, "zone": zone, "interval": interval, "dates": dates}
     settings = state_of(ctx).load(feed_flags(given)).settings
     check_outputs(("--out", out, ".json"), ("--report", report, ".pdf"))
-    check_apart(sources, ("--out", out), ("--report", report))
+    files = (rules, against, calibration, against_calibration, labels)
+    read = [str(name) for name in files if name is not None and Path(name).is_file()]
+    check_apart([*sources, *read], ("--out", out), ("--report", report))
     known = load_labels(labels) if labels is not None else None
     sides = [side_of(settings.rules, rules, calibration)]
     if against is not None:

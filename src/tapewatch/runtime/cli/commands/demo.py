@@ -30,6 +30,8 @@ def demo(
       tapewatch demo
       tapewatch demo --days 20 --seconds 0 --seed 3
     """
+    import shutil
+
     from rich.console import Console
 
     from tapewatch.model.errors import InputError
@@ -44,8 +46,11 @@ def demo(
         from tapewatch.runtime.embedded import build_engine
 
         build_engine(RulesSettings()).warm()
+    if data_dir.exists():
+        shutil.rmtree(data_dir)
+    data_dir.mkdir(parents=True)
+    marker.touch()  # first: who ends a demo half-way may begin another
     result = run_demo(demo_config(days, seed), data_dir, seconds, console)
-    marker.touch()
     console.print(score_table(result.card))
     console.print(f"{result.records:,} records in {result.seconds:.1f} s, in market time {days} days")
     _reports(data_dir)

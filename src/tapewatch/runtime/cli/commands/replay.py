@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported where they are used: `replay --help` shall not pay
     from tapewatch.runtime.pipeline import Sinks
 
 app = command_app()
-DEAD_SHOWN = 5
+DEAD_SHOWN, _PAGE = 5, 10_000
 HELP = (
     "--map says which column holds what; times are ISO 8601 (2025-04-07 10:10), YYYYMMDD, s to ns since 1970, or "
     "07/04/2025 with --dates dmy"
@@ -86,8 +86,9 @@ def replay(
     for note in venue_notes(feed):
         typer.echo(note, err=True)
     with _stores(data_dir, feed, report is not None) as sinks:
+        newest = _newest(sinks)
         fates, known_dead = _replay(settings, feed, sinks, as_json=as_json, quiet=quiet)
-        _say_dead(sinks, fates, known_dead, data_dir)
+        _say_dead(sinks, fates, known_dead, newest, data_dir)
         if report is not None:
             _write(report, sinks, settings)
 
@@ -117,14 +118,22 @@ def _replay(
     return pipeline.progress.fates, known_dead
 
 
-def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int, data_dir: Path | None) -> None:
+def _newest(sinks: "Sinks") -> int:
+    """The number of the newest dead letter, of any tape of the data directory; 0 where there is none."""
+    newest = 0
+    while page := sinks.dead_letters.dead_letters(newest, _PAGE):
+        newest = page[-1][0]
+    return newest
+
+
+def _say_dead(sinks: "Sinks", fates: "dict[Fate, int]", known: int, newest: int, data_dir: Path | None) -> None:
     """Name the first rows that this run could not read, on standard error; an InputError where not one could be.
-    `known` are the dead letters of earlier runs."""
+    `known` are the dead letters of earlier runs of this tape; those up to number `newest` were there before."""
     from tapewatch.model.errors import InputError
     from tapewatch.model.ticks import Fate
 
     dead = fates.get(Fate.DEAD, 0) - known
-    for _, letter in sinks.dead_letters.dead_letters(known, DEAD_SHOWN) if dead else ():
+    for _, letter in sinks.dead_letters.dead_letters(newest, DEAD_SHOWN) if dead else ():
         typer.echo(f"not read: {letter.source}, line {letter.position}: {letter.reason}", err=True)
     if dead > DEAD_SHOWN:
         listed = f"tapewatch dead-letters list --data-dir {data_dir or 'DIR'}"
