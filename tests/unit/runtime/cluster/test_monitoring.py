@@ -106,7 +106,9 @@ def test_what_an_alarm_sees_growing_is_there_from_the_start() -> None:
 
 def test_the_api_answers_to_the_names_that_prometheus_asks_for() -> None:
     scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
-    targets = [at for job in scraped for found in job.get("static_configs", ()) for at in found["targets"]]
+    targets = [
+        at for job in scraped if job["job_name"] == "tapewatch-api" for at in job["static_configs"][0]["targets"]
+    ]
     settings = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["api"]["environment"]
     hosts = tuple(json.loads(settings["TAPEWATCH_API__ALLOWED_HOSTS"]))
     api = ApiSettings(host=settings["TAPEWATCH_API__HOST"], allowed_hosts=hosts)
@@ -117,9 +119,14 @@ def test_the_api_answers_to_the_names_that_prometheus_asks_for() -> None:
     assert guarded.get("/metrics", headers={"host": "elsewhere:8000"}).status_code == 421
 
 
-def test_prometheus_asks_every_process_of_ours() -> None:
+def test_prometheus_asks_every_process_of_ours_and_sees_one_that_ended(alarms: list[dict[str, Any]]) -> None:
     scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
-    names = {name for job in scraped for found in job.get("dns_sd_configs", ()) for name in found["names"]}
-    names |= {at.split(":")[0] for job in scraped for found in job.get("static_configs", ()) for at in found["targets"]}
+    by_dns = {job["job_name"]: set(found["names"]) for job in scraped for found in job.get("dns_sd_configs", ())}
+    fixed = {at.split(":")[0] for job in scraped for found in job.get("static_configs", ()) for at in found["targets"]}
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    assert names == {name for name, s in services.items() if s.get("build")}
+    ours = {name: s for name, s in services.items() if s.get("build")}
+    assert by_dns == {"tapewatch-workers": {"worker"}, "tapewatch-generator": {"generator"}}
+    assert fixed == set(ours) - {"worker", "generator"}
+    assert {name for name in fixed if "replicas" in ours[name].get("deploy", {})} == set()
+    (down,) = (alarm["expr"] for alarm in alarms if alarm["alert"] == "TapewatchProcessDown")
+    assert 'absent(up{job="tapewatch-workers"})' in down  # a name that DNS has no longer is no target that is down
