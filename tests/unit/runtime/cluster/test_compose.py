@@ -43,8 +43,11 @@ def test_it_is_valid_by_the_compose_specification(tmp_path: Path) -> None:
 
 
 def test_every_process_of_ours_is_a_command_that_exists(services: dict[str, Any]) -> None:
-    ours = {name: s for name, s in services.items() if s.get("build")}
+    ours = {name: s for name, s in services.items() if s["image"].startswith("tapewatch:")}
     assert set(ours) == OURS
+    assert len({s["image"] for s in ours.values()}) == 1
+    assert {name: s["pull_policy"] for name, s in services.items() if "build" in s} == {"bridge": "build"}
+    assert {s["pull_policy"] for name, s in ours.items() if name != "bridge"} == {"never"}
     commands = {entry.name for entry in ENTRIES}
     for name, service in ours.items():
         assert service["command"][0] in commands, f"{name}: there is no command {service['command'][0]}"
@@ -79,7 +82,7 @@ def test_our_processes_run_without_root_and_say_how_they_are(services: dict[str,
 
 
 def test_images_are_pinned_to_the_versions_that_the_tests_run(services: dict[str, Any]) -> None:
-    images = {name: s["image"] for name, s in services.items() if not s.get("build")}
+    images = {name: s["image"] for name, s in services.items() if name not in OURS}
     for name, image in images.items():
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", image), f"{name}: {image} is not pinned"
     assert images["kafka"] == f"apache/kafka:{versions.KAFKA}"
