@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes secrets made at random, for `compose.yaml`:  sh deploy/make_env.sh > .env
+# Writes secrets made at random, for `compose.yaml`:  (umask 077; sh deploy/make_env.sh > .env)
 # The key of the API is told once, on standard error; .env has its hash.
 set -eu
 secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
