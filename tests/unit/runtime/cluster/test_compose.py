@@ -17,7 +17,7 @@ from tools import make_kibana
 from tapewatch.runtime.cli.table import ENTRIES
 from tapewatch.runtime.cluster.servers import versions
 from tapewatch.runtime.config import load_settings
-from tapewatch.runtime.config.layers import NOT_SETTINGS
+from tapewatch.runtime.config.layers import CONFIG_VARIABLE, NOT_SETTINGS
 from tapewatch.stores.elasticsearch.indices import _PROPERTIES
 
 ROOT = Path(__file__).parents[4]
@@ -62,6 +62,20 @@ def test_every_variable_of_ours_is_a_setting(services: dict[str, Any], monkeypat
             settings = load_settings().settings  # raises with every variable that names nothing or reads as nothing
         assert settings.kafka.bootstrap == "kafka:9092"
         assert settings.elasticsearch.urls == ("http://elasticsearch:9200",)
+
+
+def test_a_file_of_your_own_is_read_where_it_is_mounted_and_may_be_missing(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    for name in OURS:
+        mounts = dict(reversed(mount.split(":")[:2]) for mount in services[name]["volumes"])
+        assert mounts[services[name]["working_dir"]] == "./deploy/settings"
+        assert CONFIG_VARIABLE not in services[name]["environment"]  # what that names has to be there
+    assert load_settings(environ={}, cwd=tmp_path).file is None
+    (tmp_path / "hook").write_text("https://hooks.slack.com/services/x")
+    (tmp_path / "tapewatch.toml").write_text('[rules]\nfile = "rules.toml"\n[[notify.slack]]\nurl = "file:hook"\n')
+    settings = load_settings(environ={}, cwd=tmp_path).settings
+    assert str(settings.rules.file) == "rules.toml" and len(settings.notify.slack) == 1
 
 
 def test_who_reads_the_archive_looks_where_it_is_written(services: dict[str, Any]) -> None:
