@@ -1,8 +1,8 @@
 """Measure what the default rules find and what they disturb people with: `python benchmarks/quality/run.py`.
 
 Prints tables and writes `benchmarks/quality/results/quality.json`. One configuration for all rows: the presets of the
-tree. `--small` simulates a tenth (a minute); without the real data beside the checkout those rows are left out, and
-that is said.
+tree. `--small` simulates a tenth (a minute); without the real data (`TAPEWATCH_SHARED_DATA`, else beside the checkout)
+those rows are left out, and that is said. Neither is written over the committed figures, only to an `--out`.
 """
 
 import argparse
@@ -69,16 +69,21 @@ def main(arguments: list[str]) -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="Figures of detection quality.")
     parser.add_argument("--small", action="store_true", help="a tenth of the simulated markets")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for quality.json and quality.md")
+    parser.add_argument("--out", type=Path, help="folder for quality.json and quality.md")
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
     found = measure(Size(40, 10, 20, 4) if chosen.small else Size())
     found["seconds"] = round(time.monotonic() - began, 1)
     text = report(found)
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    (chosen.out / "quality.json").write_text(json.dumps(found, indent=1) + "\n")
-    (chosen.out / "quality.md").write_text(text)
     print(text)
+    whole = found["real_data"] and found["pumps"] is not None and not chosen.small
+    folder = chosen.out or (RESULTS if whole else None)
+    if folder is None:
+        print("Nothing is written: the committed figures have all rows, these have not. --out FOLDER keeps them.")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "quality.json").write_text(json.dumps(found, indent=1) + "\n")
+        (folder / "quality.md").write_text(text)
     print(f"{found['seconds']} s")
 
 
