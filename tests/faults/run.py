@@ -4,10 +4,12 @@ import json
 import math
 import os
 import random
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -118,10 +120,11 @@ class Run:
 @contextmanager
 def running(name: str, folder: Path, servers: Servers, record: Record) -> Iterator[Run]:
     """A run, and at its end, however it ends, what it measured."""
-    box, began = Mailbox(), time.monotonic()
+    box, began, where = Mailbox(), time.monotonic(), before()
     with MailServer(box) as mail:
         cluster = Cluster(folder, servers)
         run = Run(name, folder, cluster, box, mail.port)
+        run.measured |= where | {"passed": False}
         try:
             yield run
             run.measured["passed"] = True
@@ -129,13 +132,22 @@ def running(name: str, folder: Path, servers: Servers, record: Record) -> Iterat
             run.measured["took s"] = math.ceil(time.monotonic() - began)
             for key, value in run.measured.items():
                 record(key, value)
-            _keep(name, run.measured)
+            keep(name, run.measured)
             cluster.close()
 
 
-def _keep(name: str, measured: dict[str, object]) -> None:
-    if RESULTS:
-        path = Path(RESULTS)
+def before() -> dict[str, object]:
+    """Of what a row is measured, and when, and how busy the machine is by itself."""
+    head = ["git", "rev-parse", "--short", "HEAD"]
+    asked = subprocess.run(head, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    load, today = round(os.getloadavg()[0], 2), datetime.now(UTC).date()
+    return {"commit": asked.stdout.strip(), "date": today.isoformat(), "load before": load}
+
+
+def keep(name: str, measured: dict[str, object], results: str = RESULTS) -> None:
+    """Put a row among the results, where there are any: its newest run stands there, held or not."""
+    if results:
+        path = Path(results)
         known = json.loads(path.read_text()) if path.exists() else {}
         path.write_text(json.dumps(known | {name: measured}, indent=1) + "\n")
 

@@ -1,5 +1,6 @@
 """Rows of the table on processes and servers that are killed, stopped, restarted and emptied, again and again."""
 
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -7,15 +8,17 @@ from typing import NamedTuple
 import pytest
 
 from tests.faults import faults as f
-from tests.faults.run import LONG, Record, running
+from tests.faults.run import LONG, RATE, Record, running
 from tests.faults.stack import Servers
+from tests.faults.tapes import lasting, messages
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(0)]
 
 
 class Row(NamedTuple):
-    """So many times a fault, with an outage of so long, while a tape of so long flows. `keeps`: the ledger of notices
-    outlives it. `fences`: commits have to be refused meanwhile. `pause`: the range of seconds before each."""
+    """So many times a fault, with an outage of so long, while a tape flows, for so long at least. `keeps`: the ledger
+    of notices outlives it. `fences`: commits have to be refused meanwhile. `pause`: the range of seconds before each.
+    """
 
     name: str
     fault: f.Fault
@@ -46,11 +49,15 @@ ROWS = (
 def test_nothing_is_lost_or_invented(row: Row, servers: Servers, tmp_path: Path, record_property: Record) -> None:
     with running(row.name, tmp_path, servers, record_property) as run:
         run.cluster.begin(run.environment)
-        run.feed(300 if LONG else row.seconds)
+        seconds, enough = 300 if LONG else row.seconds, threading.Event()
+        least = int(seconds * RATE)
+        run.feed(seconds, lasting(messages(3 * least), least, enough))
         for _ in range(row.times):
             time.sleep(run.chance.uniform(*row.pause))
             run.hit(row.fault, row.outage_s)
             run.measured["under load"] = run.feeding
+            assert run.feeding
+        enough.set()
         fenced = run.refused()
         run.finish(ledger_whole=row.keeps)
         run.measured["commits refused"] = fenced
