@@ -301,15 +301,28 @@ def test_the_store_is_read_once_for_all_clients_and_not_at_all_for_none() -> Non
         store = Flaky()
         store.upsert(numbered(0, 100), [])
         stream, _ = make_stream(store, ApiSettings(stream_poll_s=60.0))
-        listeners = [await stream.join(None, EVERYTHING) for _ in range(500)]
+        for _ in range(500):
+            await stream.join(None, EVERYTHING)
         await asyncio.sleep(0.02)
         assert store.reads < 30, "what one client costs: finding the newest change, and one look for news"
-        for _ in listeners:
+
+    async def nobody() -> None:
+        store = Flaky()
+        stream, _ = make_stream(store)  # which looks every 5 ms
+        for _ in range(500):
+            await stream.join(None, EVERYTHING)
+        joined = store.reads
+        async with asyncio.timeout(5):
+            while store.reads <= joined + 3:
+                await asyncio.sleep(0.005)
+        for _ in range(500):
             stream.leave()
+        await asyncio.sleep(0.1)  # for the look that was under way
         idle = store.reads
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         assert store.reads == idle
 
+    run(nobody())
     run(scenario())
 
 
