@@ -54,7 +54,7 @@ types: setup ## Strict types
 
 .PHONY: test
 test: lint types redis ## Lint, types, every test (the real servers' too), coverage of the core
-	$(RUN) pytest -n 2 --dist worksteal || $(RUN) pytest --last-failed --last-failed-no-failures none
+	$(RUN) bash tests/again.sh worksteal
 	$(RUN) bash tests/servers_and_coverage.sh
 
 .PHONY: quality

@@ -9,8 +9,7 @@ said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 nice -n 10 bash tests/coverage.sh >"$said" 2>&1 &
 coverage=$!
-# What failed among processes that kill each other runs once more, alone; both runs are printed, and twice is a failure.
-pytest -n 2 --dist loadfile -m "$chosen" || pytest --last-failed --last-failed-no-failures none -m "$chosen"
+bash tests/again.sh loadfile -m "$chosen"
 servers=$?
 FAULTS_COUNT=12 FAULTS_SECONDS=150 pytest -m faults tests/faults/test_combined.py
 faults=$?
