@@ -17,7 +17,7 @@ WHAT = {
     "single_tick_us": "five detectors, one tick: us",
     "rows_per_s": "replay of a CSV: rows/s",
     "peak_mb": "replay of a CSV: peak memory, MB",
-    "times_for_ten_times_the_rows": "replay of a CSV: times as long for ten times the rows",
+    "times_for_ten_times_the_rows": "replay of a CSV: times as long for ten times the rows, without the start-up",
     "cold_start_s": "cold start of a replay, kernels compiled: s",
     "page_p99_ms": "GET /alerts at 100 requests/s, 1M alerts: p99, ms",
     "pdf_1000_alerts_s": "PDF of 1,000 alerts: s",
