@@ -43,3 +43,11 @@ def test_columns_of_one_value_take_no_room(tmp_path: Path) -> None:
     _through(tmp_path, _batch(n, close=np.arange(n, dtype=float)))
     # `close`, its three copies and `offset` differ from row to row, 8 bytes each; all else is the head.
     assert (tmp_path / NAME).stat().st_size < 5 * 8 * n + 2_000
+
+
+def test_symbols_that_a_frame_names_and_does_not_use_are_left_out(tmp_path: Path) -> None:
+    names = tuple(Instrument("v", f"S{i}") for i in range(5))
+    ticks = make_batch(names, 3, symbol_id=np.array([3, 1, 3]), close=np.arange(3.0))
+    found = _through(tmp_path, ticks)
+    assert found.symbols == (names[1], names[3])
+    assert [found.symbols[i] for i in found.symbol_id] == [names[3], names[1], names[3]]

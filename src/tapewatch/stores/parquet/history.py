@@ -20,7 +20,9 @@ from tapewatch.stores.parquet.columns import partitions, to_frame
 from tapewatch.stores.parquet.files import WriterLock, clean, prune, remove, write_file
 from tapewatch.stores.parquet.manifest import FileEntry, Manifest
 from tapewatch.stores.parquet.reader import read_bars, scan_batches
-from tapewatch.stores.parquet.spool import Piece, Spool
+from tapewatch.stores.parquet.spool import Piece, Spool, trimmed
+
+_SMALL = 16_384  # rows: pieces of the buffer below it are joined
 
 
 class ParquetTickHistory:
@@ -45,6 +47,7 @@ class ParquetTickHistory:
             self._spool = Spool(root)
             self._taken = self._manifest.archived
             self._pieces: list[Piece] = []
+            self._rows = 0  # of all pieces
             for ticks, fates, end in self._spool.recover():
                 if end > self._taken:  # else a crash came between the manifest and the end of its flush
                     self._take(ticks, fates, end)
@@ -58,9 +61,10 @@ class ParquetTickHistory:
                 return
             keep = (ticks.kind != Kind.HEARTBEAT) & (ticks.offset >= max(self._taken, start)) & (ticks.offset < end)
             ticks, fates = _copy(ticks, fates) if keep.all() else (ticks.take(keep), fates[keep])
+            ticks = trimmed(ticks)
             self._spool.add(ticks, fates, end)
             self._take(ticks, fates, end)
-            if sum(len(piece[0]) for piece in self._pieces) >= self._max_rows:
+            if self._rows >= self._max_rows:
                 self._flush()
 
     def flush(self) -> int:
@@ -112,9 +116,18 @@ class ParquetTickHistory:
         return found
 
     def _take(self, ticks: TickBatch, fates: NDArray[np.int8], end: int) -> None:
+        """A small piece is joined with those before it that are not twice as long: a feed of single rows leaves some
+        thirty pieces, and each row is copied a few times only."""
+        self._rows += len(ticks)
+        first, rows = len(self._pieces), len(ticks)
+        while first and len(self._pieces[first - 1][0]) < min(2 * rows, _SMALL):
+            first -= 1
+            rows += len(self._pieces[first][0])
+        if joined := self._pieces[first:]:
+            ticks, fates = concat([*(p[0] for p in joined), ticks]), np.concatenate([*(p[1] for p in joined), fates])
         with self._state:
-            if len(ticks):
-                self._pieces.append((ticks, fates, end))
+            if rows:
+                self._pieces[first:] = [(ticks, fates, end)]
             self._taken = end
 
     def _flush(self) -> None:
@@ -133,7 +146,7 @@ class ParquetTickHistory:
             remove(self._root, written)
             raise
         with self._state:
-            self._manifest, self._pieces = changed, []
+            self._manifest, self._pieces, self._rows = changed, [], 0
         self._spool.clear()
         for partition in {(entry.venue, entry.day) for entry in written}:
             self._compact(*partition)

@@ -6,10 +6,12 @@ throughout as that value. Each frame is forced to the disk before `add` returns,
 afterwards is missing here after a power cut; each flush empties the file. A torn tail is left out.
 """
 
+import itertools
 import os
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -94,6 +96,15 @@ class Spool:
             rest = rest[self._file.write(rest) :]
 
 
+def trimmed(ticks: TickBatch) -> TickBatch:
+    """The same records with only the symbols that they use: the table of a wide tape is larger than a small batch."""
+    used = np.bincount(ticks.symbol_id, minlength=len(ticks.symbols)) > 0
+    if used.all():
+        return ticks
+    ids = (np.cumsum(used) - 1).astype(np.int32)
+    return replace(ticks, symbols=tuple(itertools.compress(ticks.symbols, used)), symbol_id=ids[ticks.symbol_id])
+
+
 def _is_constant(column: Column) -> bool:
     bits = column.view(f"u{column.itemsize}")  # as bits: NaN is the same as NaN, and 0.0 is not -0.0
     return bits.size > 1 and bool((bits == bits[0]).all())
@@ -109,4 +120,4 @@ def _decode(payload: bytes) -> Piece:
         at += column.nbytes
         columns[name] = np.broadcast_to(column, head.rows).astype(column.dtype.newbyteorder("="))
     fates = columns.pop("fate")
-    return TickBatch(head.symbols, **columns), fates, head.end
+    return trimmed(TickBatch(head.symbols, **columns)), fates, head.end
