@@ -39,6 +39,14 @@ def test_repeats_change_nothing_and_take_no_number(store: DeadLetterStore) -> No
     assert store.dead_letters(0, 10) == [(1, LETTER), (2, msgspec.structs.replace(LETTER, source="b.csv"))]
 
 
+def test_a_file_of_another_day_with_the_same_name_has_letters_of_its_own(store: DeadLetterStore) -> None:
+    tomorrow = msgspec.structs.replace(LETTER, raw="y,1")
+    store.add([LETTER])
+    store.add([tomorrow])
+    store.add([LETTER, tomorrow])  # as after a crash
+    assert store.dead_letters(0, 10) == [(1, LETTER), (2, tomorrow)]
+
+
 def test_a_store_in_memory_keeps_the_first_where_it_is_told_how_many() -> None:
     store = MemoryDeadLetterStore(keep=2)
     letters = [msgspec.structs.replace(LETTER, offset=offset) for offset in range(5)]

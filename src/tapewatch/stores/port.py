@@ -329,7 +329,8 @@ class DeadLetterStore(DeadLetterReader, Protocol):
     """Records that could not be read."""
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Insert by (source, offset); repeats change nothing."""
+        """Insert by (source, offset, raw); repeats change nothing. Not without `raw`: a source is the name of a file,
+        and tomorrow's file may have the name of today's."""
         ...
 
 

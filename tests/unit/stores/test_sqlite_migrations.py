@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tapewatch.model.ticks import DeadLetter
 from tapewatch.stores.port import AlertQuery
 from tapewatch.stores.query import Facet, alert_facet
-from tapewatch.stores.sqlite import Database, SqliteAlertStore
+from tapewatch.stores.sqlite import Database, SqliteAlertStore, SqliteDeadLetterStore
 from tapewatch.stores.sqlite.schema import MIGRATIONS
 from tests.factories import ONSET_NS, make_alerts
 
@@ -99,6 +100,23 @@ def test_a_file_that_had_types_from_the_beginning_keeps_its_classes(tmp_path: Pa
     with Database(path).read() as reader:
         assert reader.execute("SELECT class_id, alert_type FROM classes").fetchall() == [(7, "rise")]
         assert reader.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_dead_letters_keep_their_numbers_and_those_of_removed_ones_are_not_given_again(tmp_path: Path) -> None:
+    path, first = tmp_path / "old.sqlite", MIGRATIONS[0]
+    assert isinstance(first, str)
+    letters = [DeadLetter(source="t.csv", position=k + 2, offset=k, reason="x", raw=f"{k}\x00,") for k in range(4)]
+    with _file(path, 4, first) as db:
+        for letter in letters[:3]:
+            db.execute(
+                "INSERT INTO dead_letters (source, tape_offset, payload, stored_ns) VALUES (?, ?, ?, 1)",
+                (letter.source, letter.offset, msgspec.json.encode(letter)),
+            )
+        db.execute("DELETE FROM dead_letters WHERE seq = 3")
+    store = SqliteDeadLetterStore(Database(path), lambda: 2)
+    other = msgspec.structs.replace(letters[1], raw="another")
+    store.add([*letters[:2], other, letters[3]])
+    assert store.dead_letters(0, 10) == [(1, letters[0]), (2, letters[1]), (4, other), (5, letters[3])]
 
 
 def test_no_released_migration_was_edited() -> None:

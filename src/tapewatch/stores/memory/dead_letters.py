@@ -13,14 +13,14 @@ class MemoryDeadLetterStore:
     def __init__(self, keep: int | None = None) -> None:
         self._keep = keep
         self._lock = threading.Lock()
-        self._letters: dict[tuple[str, int], DeadLetter] = {}
+        self._letters: dict[tuple[str, int, str], DeadLetter] = {}
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """As the port says."""
         with self._lock:
             for letter in letters:
                 if self._keep is None or len(self._letters) < self._keep:
-                    self._letters.setdefault((letter.source, letter.offset), letter)
+                    self._letters.setdefault((letter.source, letter.offset, letter.raw), letter)
 
     def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
         """As the port says; numbered from 1."""

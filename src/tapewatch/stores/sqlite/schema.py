@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tapewatch.model.errors import GiveUpError
 from tapewatch.stores.sqlite.classes_by_type import classes_by_type
+from tapewatch.stores.sqlite.letters_by_content import letters_by_content
 
 _SHARDS = """
 CREATE TABLE shards (
@@ -124,6 +125,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _SILENCES,
     classes_by_type,
     append_only_audit,
+    letters_by_content,
 )
 
 
