@@ -22,6 +22,7 @@ from tapewatch.stores.elasticsearch import (
     BulkWriter,
     ElasticAlertStore,
     ElasticCaseStore,
+    ElasticDeadLetterStore,
     ElasticSettings,
     Operation,
     Refused,
@@ -117,6 +118,10 @@ def test_old_months_go_as_a_whole_and_nothing_else_does(market: Market) -> None:
     assert len(market.alerts.signals(AlertQuery(to_ns=now_ns))) == 1
     with pytest.raises(InputError, match="alerts"):
         remove_old_months(market.client, now_ns, {"alerts": 1}, market.prefix)
+
+
+def test_before_the_first_indexer_there_are_no_dead_letters(market: Market) -> None:
+    assert ElasticDeadLetterStore(market.client, market.writer, prefix="nobody-").dead_letters(0, 10) == []
 
 
 def test_a_call_that_died_before_its_incident_is_repaired_by_its_repeat(market: Market) -> None:

@@ -41,6 +41,7 @@ class ElasticDeadLetterStore:
         with answering(f"searching {self._index}"):
             found = self._client.search(
                 index=self._index,
+                ignore_unavailable=True,  # it is made by who writes it
                 query={"range": {"number": {"gt": after}}},
                 sort=[{"number": {"order": "asc"}}],
                 size=max(0, min(limit, _PAGE)),
