@@ -21,8 +21,9 @@ def read_page(
 ) -> list[Document]:
     """At most `query.limit` documents in the order (at, name), after the query's cursor.
 
-    `at` is the field of the time, `name` that of the public id. Larger pages than the server gives at once are read
-    from one point in time, so that what is written meanwhile neither doubles nor hides a document.
+    `at` is the field of the time, `name` one that orders those of one time. A cursor needs it to be the public id.
+    Larger pages than the server gives at once are read from one point in time, so that what is written meanwhile
+    neither doubles nor hides a document.
     """
     if query.limit <= 0:
         return []

@@ -8,6 +8,7 @@ from elasticsearch import Elasticsearch
 from numpy.typing import NDArray
 
 from tapewatch.model.bars import Bars
+from tapewatch.model.errors import InputError
 from tapewatch.model.instruments import Instrument
 from tapewatch.model.ticks import Fate, Kind, TickBatch
 from tapewatch.model.times import format_rfc3339
@@ -64,10 +65,16 @@ class ElasticBars:
         self._client, self._index = client, f"{prefix}{TICKS}-*"
 
     def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
-        """As the port says; a tick is found within the index's refresh interval."""
-        query = AlertQuery(from_ns=from_ns, to_ns=to_ns, limit=_MOST, newest_first=False)
+        """As the port says; a tick is found within the index's refresh interval. InputError for a longer range."""
+        if interval_ns <= 0:
+            raise ValueError(f"interval_ns must be positive, is {interval_ns}")
+        until_ns = -(-to_ns // interval_ns) * interval_ns  # a bar that starts in the range may end after it
+        query = AlertQuery(from_ns=from_ns, to_ns=until_ns, limit=_MOST + 1, newest_first=False)
         filters = equal(venue=venue, symbol=symbol, fate="judged")
-        return _joined(read_page(self._client, self._index, filters, "ts_event_ns", "tick_id", query), interval_ns)
+        ticks = read_page(self._client, self._index, filters, "ts_event_ns", "offset", query)
+        if len(ticks) > _MOST:
+            raise InputError(f"more than {_MOST} ticks of {symbol} in that time: ask for less of it at once")
+        return _joined(ticks, interval_ns, from_ns, to_ns)
 
     def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
         """As the port says, at most `_MOST_NAMES`."""
@@ -84,7 +91,7 @@ class ElasticBars:
         return [Instrument(b["key"]["venue"], b["key"]["symbol"]) for b in buckets]
 
 
-def _joined(ticks: list[Document], interval_ns: int) -> Bars:
+def _joined(ticks: list[Document], interval_ns: int, from_ns: int, to_ns: int) -> Bars:
     rows: dict[tuple[int, int], list[float]] = {}
     for tick in ticks:
         longer = tick["interval_ns"] > interval_ns
@@ -97,6 +104,6 @@ def _joined(ticks: list[Document], interval_ns: int) -> Bars:
             continue
         row[1], row[2], row[3] = max(row[1], tick["high"]), min(row[2], tick["low"]), tick["close"]
         row[4] = volume if np.isnan(row[4]) else row[4] if np.isnan(volume) else row[4] + volume
-    keys = sorted(rows)
+    keys = sorted(key for key in rows if from_ns <= key[0] < to_ns)
     table = np.array([rows[key] for key in keys], np.float64).reshape(-1, 5)
     return Bars(np.array([at for at, _ in keys], np.int64), *(np.ascontiguousarray(table[:, i]) for i in range(5)))
