@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from tapewatch.feeds.paced import paced
 from tapewatch.feeds.port import Feed
+from tapewatch.model.bars import Bars
 from tapewatch.model.errors import TapewatchError
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.coverage import WatchedCoverage
@@ -35,7 +35,7 @@ from tapewatch.runtime.notices import Notices
 from tapewatch.runtime.pipeline import Pipeline, Progress
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
-from tapewatch.stores.parquet.combined import CombinedBars
+from tapewatch.stores.parquet.combined import CombinedBars, merged
 from tapewatch.stores.sqlite import (
     SqliteAlertStore,
     SqliteGroupStore,
@@ -53,16 +53,16 @@ RETAIN_EVERY_S = 3600.0
 
 
 class ServedHistory:
-    """The tick history as the API sees it: the tape that is being written, then all others of the data directory."""
+    """The tick history as the API sees it: the tape that is being written, and all others of the data directory."""
 
-    def __init__(self, stores: OnDisk, root: Path) -> None:
-        self._live, self._all = stores.history, CombinedBars(root)
+    def __init__(self, stores: OnDisk, root: Path, tape: str) -> None:
+        """`tape` is the name below `root` of the one that is being written."""
+        self._live, self._others = stores.history, CombinedBars(root, without=tape)
         self.append, self.flush, self.scan = stores.history.append, stores.history.flush, stores.history.scan
 
-    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Any:
-        """The live tape's bars, else those of the others."""
-        found = self._live.bars(venue, symbol, from_ns, to_ns, interval_ns)
-        return found if len(found.ts_ns) else self._all.bars(venue, symbol, from_ns, to_ns, interval_ns)
+    def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
+        """Those of all tapes; of bars of one start, the live tape's."""
+        return merged([tape.bars(venue, symbol, from_ns, to_ns, interval_ns) for tape in (self._others, self._live)])
 
 
 @dataclass(slots=True)
@@ -90,7 +90,8 @@ class EmbeddedServer:
         self._names = known_names(settings.rules)  # before anything is opened: rules with a mistake end it here
         self._state = _State(stop or threading.Event())
         self._removed: Counter[str] = Counter()  # by retention: rows of each table
-        self._stores = open_on_disk(settings.data_dir, tape_name(feed) if feed else "none", now)
+        tape = tape_name(feed) if feed else "none"
+        self._stores = open_on_disk(settings.data_dir, tape, now)
         self._alerts = self._stores.sinks.alerts
         assert isinstance(self._alerts, SqliteAlertStore)
         self._groups = SqliteGroupStore(self._stores.database, now)
@@ -103,7 +104,7 @@ class EmbeddedServer:
             now,
             self._progress,
         )
-        self._history = ServedHistory(self._stores, history_root(settings.data_dir, ""))
+        self._history = ServedHistory(self._stores, history_root(settings.data_dir, ""), tape)
         source = StoreReportSource(
             self._alerts,
             self._stores.sinks.cases,
