@@ -35,7 +35,7 @@ from tapewatch.runtime.notices import Notices
 from tapewatch.runtime.pipeline import Pipeline, Progress
 from tapewatch.runtime.report_service import Reports
 from tapewatch.runtime.report_source import StoreReportSource
-from tapewatch.stores.parquet.combined import CombinedBars, merged
+from tapewatch.stores.parquet.combined import CombinedBars, merged, retain_idle
 from tapewatch.stores.sqlite import (
     SqliteAlertStore,
     SqliteGroupStore,
@@ -57,12 +57,20 @@ class ServedHistory:
 
     def __init__(self, stores: OnDisk, root: Path, tape: str) -> None:
         """`tape` is the name below `root` of the one that is being written."""
+        self._root, self._tape = root, tape
         self._live, self._others = stores.history, CombinedBars(root, without=tape)
         self.append, self.flush, self.scan = stores.history.append, stores.history.flush, stores.history.scan
 
     def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
         """Those of all tapes; of bars of one start, the live tape's."""
         return merged([tape.bars(venue, symbol, from_ns, to_ns, interval_ns) for tape in (self._others, self._live)])
+
+    def retain(self, now_ns: int, days: float) -> int:
+        """`ParquetTickHistory.retain` on all tapes; one that cannot be opened is logged and left for the next time."""
+        rows, left = retain_idle(self._root, self._tape, now_ns, days)
+        for error in left:
+            _log.warning("retention leaves a tape: %s", error)
+        return rows + self._live.retain(now_ns, days)
 
 
 @dataclass(slots=True)
@@ -212,7 +220,7 @@ class EmbeddedServer:
         while not stop.is_set():
             removed = retain(self._stores.database, self._now(), keep.record_days)
             if keep.tick_days is not None:
-                removed["ticks"] = self._stores.history.retain(self._now(), keep.tick_days)
+                removed["ticks"] = self._history.retain(self._now(), keep.tick_days)
             self._removed.update(removed)
             if any(removed.values()):
                 _log.info("retention removed %s", removed)

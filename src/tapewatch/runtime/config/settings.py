@@ -90,8 +90,8 @@ class StoresSettings(Section, frozen=True):
     reports are kept. Incidents that are open stay, and so do notices that are still owed."""
 
     tick_days: Days | None = None
-    """Days, counted from the ticks' own time, that they are kept in the history; without it, for ever. With it, a
-    replay of old data loses its ticks at the next look."""
+    """Days, counted from the ticks' own time, that they are kept in the history, whichever tape they are of; without
+    it, for ever. With it, a replay of old data loses its ticks at the next look."""
 
 
 class LoggingSettings(Section, frozen=True):

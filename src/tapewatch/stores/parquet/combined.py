@@ -1,12 +1,16 @@
-"""Several tapes' histories read as one."""
+"""Several tapes' histories read as one, and rid of what is old."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from tapewatch.model.bars import Bars
+from tapewatch.model.errors import TapewatchError
 from tapewatch.model.instruments import Instrument
+from tapewatch.stores.parquet.history import ParquetTickHistory
+from tapewatch.stores.parquet.manifest import NAME
 from tapewatch.stores.parquet.reader import ParquetTickReader
 
 
@@ -32,6 +36,21 @@ class CombinedBars:
             else []
         )
         return [ParquetTickReader(p) for p in tapes]
+
+
+def retain_idle(root: Path, live: str, now_ns: int, days: float) -> tuple[int, list[TapewatchError]]:
+    """`ParquetTickHistory.retain` on every tape below `root` but the one named `live`, each opened for a moment; how
+    many rows went, and why a tape was left (another process writes it, it is damaged)."""
+    rows, left = 0, []
+    for path in sorted(root.glob(f"*/{NAME}")):
+        if path.parent.name == live:
+            continue
+        try:
+            with closing(ParquetTickHistory(path.parent)) as tape:
+                rows += tape.retain(now_ns, days)
+        except TapewatchError as error:
+            left.append(error)
+    return rows, left
 
 
 def merged(found: Sequence[Bars]) -> Bars:
