@@ -23,7 +23,7 @@ Span = tuple[int, int]
 
 @dataclass(slots=True)
 class History:
-    """A history that can be read any number of times, with heartbeats, in tape order (Parquet: in that of event time).
+    """A history that can be read any number of times, with heartbeats, in tape order (Parquet: in that of acting).
 
     `total` is its number of records where that is known before reading. Nothing is ever written to where it lies.
     """

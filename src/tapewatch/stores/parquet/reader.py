@@ -1,6 +1,6 @@
-"""Reading the history: bars of a symbol, and all ticks in event-time order."""
+"""Reading the history: bars of a symbol, all ticks in event-time order, those that were judged as they acted."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,7 +48,8 @@ class ParquetTickReader:
             raise RetryableError(f"the history changed while it was read: {error}") from error
 
     def judged(self, from_ns: int, to_ns: int) -> Iterator[TickBatch]:
-        """As `scan`, without what was late, doubled, corrected or from the future: what the rules saw."""
+        """As `scan`, without what was late, doubled, corrected or from the future, in the order of the times at which
+        ticks act: what the rules saw, as they saw it."""
         try:
             yield from scan_batches(self._root, self._manifest().files, [], from_ns, to_ns, judged=True)
         except FileNotFoundError as error:
@@ -121,16 +122,20 @@ def scan_batches(
     *,
     judged: bool = False,
 ) -> Iterator[TickBatch]:
-    """All ticks of [from_ns, to_ns) in order of (event time, offset), read in windows that fit in memory."""
+    """All ticks of [from_ns, to_ns) in order of (event time, offset), read in windows that fit in memory. Judged ones
+    in order of (the time at which they act, offset), as they were judged: a bar comes when it ends."""
     inside = [entry for entry in files if _overlaps(entry, from_ns, to_ns)]
     recent = [f for f in (frame.filter(_between(from_ns, to_ns)) for frame in fresh) if f.height]
-    edges = [(e.min_ts_ns, e.max_ts_ns) for e in inside]
-    edges += [tuple(f.select(a=pl.col("ts_event_ns").min(), b=pl.col("ts_event_ns").max()).row(0)) for f in recent]
+    reach = {entry: _longest(root, entry) if judged else 0 for entry in inside}
+    edges = [(e.min_ts_ns, e.max_ts_ns, reach[e]) for e in inside]
+    event, longest = pl.col("ts_event_ns"), pl.col("interval_ns").max() * judged
+    edges += [tuple(f.select(a=event.min(), b=event.max(), c=longest).row(0)) for f in recent]
     if not edges:
         return
-    low, high = max(from_ns, min(e[0] for e in edges)), min(to_ns, max(e[1] for e in edges) + 1)
+    low, high = max(from_ns, min(e[0] for e in edges)), max(min(to_ns, e[1] + 1) + e[2] for e in edges)
+    at = event + pl.col("interval_ns") if judged else event
     for start, end in _windows(inside, low, high):
-        ticks = _window(root, inside, recent, start, end)
+        ticks = _window(root, reach, recent, (from_ns, to_ns), (start, end), at)
         if judged:
             ticks = ticks.filter(pl.col("fate").eq(int(Fate.JUDGED)))
         for first in range(0, ticks.height, _BATCH_ROWS):
@@ -138,17 +143,32 @@ def scan_batches(
 
 
 def _window(
-    root: Path, files: Sequence[FileEntry], fresh: Sequence[pl.DataFrame], start: int, end: int
+    root: Path,
+    files: Mapping[FileEntry, int],
+    fresh: Sequence[pl.DataFrame],
+    span: tuple[int, int],
+    window: tuple[int, int],
+    at: pl.Expr,
 ) -> pl.DataFrame:
-    frames = [frame.filter(_between(start, end)) for frame in fresh]
+    """The ticks of the span whose `at` lies in the window; in each file `at` is later than the event by so much."""
+    start, end = window
+    wanted = at.ge(start) & at.lt(end)
+    frames = [frame.filter(wanted) for frame in fresh]
     for venue in dict.fromkeys(entry.venue for entry in files):
-        paths = [str(root / e.path) for e in files if e.venue == venue and _overlaps(e, start, end)]
-        if paths:
-            found = _lazy(paths).filter(_between(start, end)).collect()
+        near = {e: ns for e, ns in files.items() if e.venue == venue and _overlaps(e, start - ns, end)}
+        if near:
+            # Implied by what is wanted, but only this is in the statistics of the row groups.
+            early = _between(max(span[0], start - max(near.values())), min(span[1], end))
+            found = _lazy([str(root / e.path) for e in near]).filter(early & wanted).collect()
             frames.append(found.select(pl.lit(venue).alias("venue"), *SCHEMA.names()))
     if not frames:
         return pl.DataFrame(schema={"venue": pl.String} | dict(SCHEMA))
-    return pl.concat(frames).sort("ts_event_ns", "offset")
+    return pl.concat(frames).sort(at, "offset")
+
+
+def _longest(root: Path, entry: FileEntry) -> int:
+    """The length of the longest bar of a file. Cost: one column, which is a few values throughout."""
+    return int(_lazy([str(root / entry.path)]).select(pl.col("interval_ns").max()).collect().item())
 
 
 def _lazy(paths: list[str]) -> pl.LazyFrame:
