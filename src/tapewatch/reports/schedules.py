@@ -13,7 +13,7 @@ import msgspec
 
 from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.model.instruments import upper_symbol
-from tapewatch.model.times import DAY_NS, SECOND_NS, datetime_to_ns
+from tapewatch.model.times import DAY_NS, HOUR_NS, SECOND_NS, datetime_to_ns
 from tapewatch.reports.content import zone_of
 from tapewatch.reports.port import ReportRequest
 from tapewatch.reports.settings import ReportsSettings, ScheduleSettings
@@ -31,6 +31,7 @@ class Schedule:
     minute: int
     request: ReportRequest
     recipients: tuple[str, ...] = ()  # each gets a mail of its own; nobody: the report is kept
+    settle_ns: int = 0  # how long before it is due its period ends: what began before that has been judged by then
 
     def __post_init__(self) -> None:
         if not (0 <= self.hour <= 23 and 0 <= self.minute <= 59):
@@ -40,7 +41,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One day's run: it is due at `at_ns` and reports on [from_ns, to_ns), which begins where the last one ended."""
+    """One day's run: it is due at `at_ns` and reports on [from_ns, to_ns), which begins where the last one ended and
+    ends the schedule's `settle_ns` before `at_ns`."""
 
     at_ns: int
     from_ns: int
@@ -61,15 +63,16 @@ def _schedule(name: str, wanted: ScheduleSettings) -> Schedule:
         title=wanted.title,
         zone=wanted.zone,
     )
-    return Schedule(name, int(wanted.at[:2]), int(wanted.at[3:]), request, wanted.recipients)
+    settle_ns = wanted.settle_hours * HOUR_NS
+    return Schedule(name, int(wanted.at[:2]), int(wanted.at[3:]), request, wanted.recipients, settle_ns)
 
 
 def due(schedule: Schedule, last_run_ns: int, now_ns: int) -> list[Occurrence]:
     """The occurrences with last_run_ns < at_ns <= now_ns, oldest first.
 
     A local time that the clock skips is due at the first moment after the gap; one that comes twice is due the first
-    time. Each period begins at the occurrence before, so that periods join without gap or overlap across both changes
-    of the clock. Cost: one conversion a day of the interval.
+    time. Each period begins where that of the occurrence before ended, so that periods join without gap or overlap
+    across both changes of the clock. Cost: one conversion a day of the interval.
     """
     if now_ns <= last_run_ns:
         return []
@@ -82,8 +85,8 @@ def due(schedule: Schedule, last_run_ns: int, now_ns: int) -> list[Occurrence]:
         if not moments or at_ns > moments[-1]:  # a day that a zone skips altogether falls on the next one's start
             moments.append(at_ns)
         day += timedelta(days=1)
-    pairs = pairwise(moments)
-    return [Occurrence(at, before, at) for before, at in pairs if last_run_ns < at <= now_ns]
+    pairs, settle_ns = pairwise(moments), schedule.settle_ns
+    return [Occurrence(at, before - settle_ns, at - settle_ns) for before, at in pairs if last_run_ns < at <= now_ns]
 
 
 def task_id(schedule: Schedule, at_ns: int, recipient: str | None) -> str:

@@ -50,13 +50,19 @@ class ReportSmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A report that is made every day, on what came about since the one before."""
+    """A report that is made every day, on what came about since the one before, up to `settle_hours` ago."""
 
     at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", title="a time of day such as 06:30")]
     """Local time at which it is made. Skipped by the clock, it is made right after; twice there, the first time."""
 
     zone: str = "UTC"
     """Zone of `at` and of the times in the report, e.g. `America/New_York`."""
+
+    settle_hours: Annotated[int, Meta(ge=0, le=168)] = 3
+    """The period ends this long before `at`, and begins where the one before ended. Alerts are dated to the start of
+    their bar, and a bar that is held back is judged when the next one is over: what is judged later than this after its
+    onset is in no scheduled report. 3 is enough for hourly bars and half an hour of lag, daily ones need 49, and a last
+    price that is held back over a weekend 72. With 3, a report `at` 03:00 is on a calendar day."""
 
     format: str = "pdf"
     """`pdf` or `csv`."""

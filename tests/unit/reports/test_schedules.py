@@ -2,18 +2,21 @@ from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapewatch.model.alerts import Alert
 from tapewatch.model.errors import InputError
 from tapewatch.model.times import DAY_NS, HOUR_NS, SECOND_NS, format_local, parse_rfc3339
 from tapewatch.reports.addresses import AllowList
 from tapewatch.reports.port import ReportRequest
-from tapewatch.reports.schedules import Schedule, Scheduler, due, schedules_of, task_id
+from tapewatch.reports.schedules import Occurrence, Schedule, Scheduler, due, schedules_of, task_id
 from tapewatch.reports.settings import ReportsSettings, ScheduleSettings
 from tapewatch.reports.tasks import ReportTasks
 from tapewatch.stores.memory import MemoryTaskStore
+from tests.factories import make_alert
 from tests.unit.reports.sources import ListSource
 from tests.unit.reports.test_tasks import Post
 
@@ -88,6 +91,32 @@ def test_nothing_is_due_twice_and_nothing_before_its_time() -> None:
     assert due(schedule, at_ns, at_ns - DAY_NS) == []
 
 
+def test_a_report_is_on_what_had_time_to_be_judged_and_says_so() -> None:
+    (schedule,) = schedules_of(ReportsSettings(schedules={"x": ScheduleSettings(at="06:30", format="csv")}))
+    (a, b) = due(schedule, parse_rfc3339("2025-04-06T12:00:00Z"), parse_rfc3339("2025-04-08T12:00:00Z"))
+    assert (a.from_ns, a.to_ns) == (parse_rfc3339("2025-04-06T03:30:00Z"), parse_rfc3339("2025-04-07T03:30:00Z"))
+    assert b.from_ns == a.to_ns
+    runner = _runner(MemoryTaskStore(), a.at_ns, schedule)
+    runner.catch_up_ns = 1
+    runner.submit_due()
+    task = runner.tasks.work_once()
+    assert task is not None
+    assert task.file_name == "tapewatch-20250406T033000Z-20250407T033000Z.csv"
+
+
+def test_an_alert_that_is_dated_back_to_before_the_time_of_a_report_is_in_one_of_the_two_around_it() -> None:
+    (schedule,) = schedules_of(ReportsSettings(schedules={"x": ScheduleSettings(at="06:30", format="csv")}))
+    at_ns = parse_rfc3339("2025-04-07T06:30:00Z")
+    alert = make_alert(onset_ns=at_ns - HOUR_NS)  # the start of an hourly bar, which is judged when it is over
+    (first,), (second,) = due(schedule, at_ns - 1, at_ns), due(schedule, at_ns, at_ns + DAY_NS)
+
+    def told(occurrence: Occurrence, *known: Alert) -> int:
+        request = msgspec.structs.replace(schedule.request, from_ns=occurrence.from_ns, to_ns=occurrence.to_ns)
+        return len(list(ListSource(known).alerts(request)))
+
+    assert told(first) + told(second, alert) == 1
+
+
 @given(
     zone=st.sampled_from(ZONES),
     minute=st.integers(0, 1_439),
@@ -97,13 +126,15 @@ def test_nothing_is_due_twice_and_nothing_before_its_time() -> None:
 def test_however_often_one_asks_each_occurrence_comes_once_in_order_and_periods_join(
     zone: str, minute: int, start: int, cuts: list[int]
 ) -> None:
-    schedule = Schedule("daily", minute // 60, minute % 60, ReportRequest(format="csv", zone=zone))
+    request = ReportRequest(format="csv", zone=zone)
+    schedule = Schedule("daily", minute // 60, minute % 60, request, settle_ns=3 * HOUR_NS)
     moments = [start * SECOND_NS, *(sorted((start + cut) * SECOND_NS for cut in cuts))]
     whole = due(schedule, moments[0], moments[-1])
     assert [o for a, b in pairwise(moments) for o in due(schedule, a, b)] == whole
     assert all(a.to_ns == b.from_ns for a, b in pairwise(whole))
     for o in whole:
-        assert o.from_ns < o.to_ns == o.at_ns <= moments[-1]
+        assert o.from_ns < o.to_ns == o.at_ns - 3 * HOUR_NS
+        assert o.at_ns <= moments[-1]
         local = datetime.fromtimestamp(o.at_ns // SECOND_NS, tz=ZoneInfo(zone))
         wanted = local.replace(hour=minute // 60, minute=minute % 60, second=0)
         assert local >= wanted or local.date() > wanted.date()
