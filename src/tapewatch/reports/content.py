@@ -158,12 +158,12 @@ def summarise(entries: Iterable[Entry], zone: ZoneInfo, *, keep: int = 2_000, ch
     """Count alerts that come in the order (onset_ns, alert_id), keeping the `keep` most severe and `charts` incidents.
 
     Memory: O(keep + charts + distinct symbols, rules and days), never O(alerts). That order is what makes it enough to
-    remember one incident for each venue, symbol and category: incidents of one symbol do not interleave.
+    remember two incidents for each venue and symbol, one of them on the data: others of one symbol do not interleave.
     """
     summary = Summary()
     worst: _Worst[Entry] = _Worst(keep)
     episodes: _Worst[Episode] = _Worst(charts)
-    current: dict[tuple[str, str, Category], Episode] = {}
+    current: dict[tuple[str, str, bool], Episode] = {}
     local = LocalTimes(zone)
     for alert, case in entries:
         _count(summary, alert, case, local)
@@ -194,10 +194,10 @@ def _count(summary: Summary, alert: Alert, case: Case | None, local: LocalTimes)
 
 
 def _follow(
-    summary: Summary, current: dict[tuple[str, str, Category], Episode], episodes: _Worst[Episode], entry: Entry
+    summary: Summary, current: dict[tuple[str, str, bool], Episode], episodes: _Worst[Episode], entry: Entry
 ) -> None:
     alert, case = entry
-    place = (alert.venue, alert.symbol, alert.category)
+    place = (alert.venue, alert.symbol, alert.category == "data_quality")  # prices and volumes are joined
     episode = current.get(place)
     if episode is None or episode.incident_id != alert.incident_id:
         if episode is not None:

@@ -55,6 +55,16 @@ def test_alerts_of_one_incident_are_one_episode_named_by_its_worst() -> None:
     ]
 
 
+def test_an_incident_of_prices_and_volumes_is_one_episode_and_one_on_the_data_another() -> None:
+    first = make_alert(category="volume", rule="volume_spike", score=70.0)
+    quality = make_alert(category="data_quality", rule="bad_print", onset_ns=ONSET_NS + 1, incident_id="quality")
+    price = make_alert(score=93.0, onset_ns=ONSET_NS + MINUTE_NS, incident_id=first.incident_id)
+    again = make_alert(category="volume", onset_ns=ONSET_NS + 2 * MINUTE_NS, incident_id=first.incident_id)
+    summary = summarise([(a, None) for a in (first, quality, price, again)], UTC)
+    assert (summary.incidents, summary.price_incidents) == (2, 1)
+    assert [(e.worst.alert_id, e.alerts) for e in summary.episodes] == [(price.alert_id, 3)]
+
+
 def test_what_was_decided_about_any_alert_of_an_incident_is_its_decision() -> None:
     first = make_alert(score=70.0)
     worst = make_alert(score=93.0, rule="robust_return", onset_ns=ONSET_NS + MINUTE_NS, incident_id=first.incident_id)
