@@ -289,6 +289,15 @@ def test_an_incident_is_the_fold_of_its_newest_alerts(store: AlertStore) -> None
     assert store.incidents(AlertQuery(state=["open"])) == []
 
 
+def test_an_incident_that_began_with_volume_is_found_by_prices_once_an_alert_is_about_them(store: AlertStore) -> None:
+    volume = make_alert(incident_id="i", alert_id="a", rule="volume_spike", category="volume")
+    store.upsert([volume], [])
+    assert [i.category for i in store.incidents(AlertQuery(category=["volume"]))] == ["volume"]
+    store.upsert([make_alert(incident_id="i", alert_id="b")], [])
+    assert [i.category for i in store.incidents(AlertQuery(category=["price"]))] == ["price"]
+    assert store.incidents(AlertQuery(category=["volume"])) == []
+
+
 def test_incidents_are_found_by_what_their_alerts_are(store: AlertStore) -> None:
     alerts = [
         make_alert(incident_id="i", rule="price_move"),

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from tapewatch.model.alerts import SEVERITIES, Alert, Incident
+from tapewatch.model.alerts import SEVERITIES, Alert, Category, Incident
 from tapewatch.model.errors import InputError
 
 Event = Literal["opened", "worsened", "resolved"]
@@ -13,6 +13,7 @@ Event = Literal["opened", "worsened", "resolved"]
 WORSE_BY = 1.5  # a peak this many times the one that people were told last is news
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _OPEN = frozenset({"firing", "recovering"})
+_OVER: tuple[Category, ...] = ("volume", "price", "data_quality")
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ def fold(alerts: Sequence[Alert]) -> Incident:
     - `severity` and `score` are the highest of all its alerts, `onset` the earliest;
     - direction and message are the lead's: the most severe alert that was not retracted (of all, when all were); equal
       ones by score, then size of the peak, then the earlier onset;
+    - `category` is data_quality where the alerts are; else price where one that counts is about prices, else volume;
     - `peak_change_pct` is the farthest that any alert of the lead's direction that counts went.
 
     An alert's severity and score are taken to be the highest that it has reached so far. Raises InputError for no
@@ -49,7 +51,7 @@ def fold(alerts: Sequence[Alert]) -> Incident:
     gone = all(a.state == "retracted" for a in members)
     return Incident(
         incident_id=first.incident_id,
-        category=first.category,
+        category=max((a.category for a in counting), key=_OVER.index),
         venue=first.venue,
         symbol=first.symbol,
         state="open" if open_alerts else "retracted" if gone else "resolved",

@@ -74,6 +74,24 @@ def test_the_order_in_which_alerts_are_read_does_not_matter() -> None:
     assert fold(alerts).onset_ns == ONSET_NS - MINUTE_NS
 
 
+@pytest.mark.parametrize(
+    ("alerts", "category"),
+    [
+        ([("volume", "firing"), ("price", "firing")], "price"),
+        ([("price", "firing"), ("volume", "firing")], "price"),
+        ([("price", "retracted"), ("volume", "firing")], "volume"),
+        ([("price", "retracted"), ("volume", "retracted")], "price"),
+        ([("volume", "resolved")], "volume"),
+        ([("data_quality", "retracted"), ("data_quality", "firing")], "data_quality"),
+    ],
+)
+def test_an_incident_is_about_prices_where_an_alert_that_counts_is(
+    alerts: list[tuple[str, str]], category: str
+) -> None:
+    incident = fold([_alert(str(i), category=c, state=s) for i, (c, s) in enumerate(alerts)])
+    assert incident.category == category
+
+
 def test_direction_peak_and_message_are_those_of_the_most_severe_side() -> None:
     alerts = [
         _alert("a", score=95.0, severity="critical", direction="drop", peak_change_pct=-6.0, message="the worst"),
