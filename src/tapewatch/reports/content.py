@@ -71,7 +71,7 @@ class Episode:
     """An incident as the report sees it: those of its alerts that are within the request."""
 
     incident_id: str
-    worst: Alert  # the alert with the highest score; the earlier one of equals
+    worst: Alert  # the most severe alert that was not retracted (of all, when all were); the earlier one of equals
     case: Case | None  # of the worst of its alerts that somebody decided about, else of one that has a case
     onset_ns: int
     alerts: int = 1
@@ -134,6 +134,10 @@ def zone_of(request: ReportRequest) -> ZoneInfo:
 def severity_key(alert: Alert) -> _Key:
     """Sorts alerts from the mildest to the most severe; of equals the earlier one is the more severe."""
     return (_RANK[alert.severity], alert.score, -alert.onset_ns, alert.alert_id)
+
+
+def _standing_key(alert: Alert) -> tuple[bool, _Key]:
+    return alert.state != "retracted", severity_key(alert)
 
 
 class _Worst(Generic[T]):
@@ -206,7 +210,7 @@ def _follow(
         summary.incidents += 1
         return
     episode.alerts += 1
-    worse = severity_key(alert) > severity_key(episode.worst)
+    worse = _standing_key(alert) > _standing_key(episode.worst)
     if worse:
         episode.worst = alert
     undecided = episode.case is None or episode.case.disposition is None

@@ -84,6 +84,18 @@ def test_data_quality_and_retracted_alerts_are_counted_but_not_charted() -> None
     assert summary.price_incidents == 0
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_an_incident_of_which_something_stands_is_charted_by_the_worst_that_does(order: tuple[int, ...]) -> None:
+    alerts = [
+        make_alert(incident_id="i", score=95.0, severity="critical", state="retracted"),
+        make_alert(incident_id="i", score=70.0, severity="medium", alert_id="a"),
+        make_alert(incident_id="i", score=80.0, severity="high", alert_id="b"),
+    ]
+    summary = summarise([(alerts[k], None) for k in order], UTC)
+    assert summary.price_incidents == 1
+    assert [e.worst.alert_id for e in summary.episodes] == ["b"]
+
+
 def test_days_are_those_of_the_zone() -> None:
     late = make_alert(onset_ns=parse_rfc3339("2025-04-08T03:59:59Z"))
     early = make_alert(onset_ns=parse_rfc3339("2025-04-08T04:00:00Z"))
