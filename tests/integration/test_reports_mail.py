@@ -2,6 +2,7 @@
 
 import email
 import socket
+import time
 from email.message import EmailMessage
 from email.policy import default
 from itertools import count
@@ -125,6 +126,60 @@ def _lose(after: bytes) -> TcpServer:
 def test_a_connection_lost_before_the_message_may_be_tried_again(after: bytes) -> None:
     with _lose(after) as server, pytest.raises(RetryableError):
         _sender(server.port)(_mail())
+
+
+@pytest.mark.parametrize("parting", [b"", b"500 5.5.1 what?\r\n", b"\xff\r\n"])
+def test_a_report_that_was_taken_is_sent_however_the_server_parts(parting: bytes) -> None:
+    greeted: list[bytes] = []
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"220 test\r\n")
+        with connection.makefile("rb") as lines:
+            greeted.append(next(lines))
+            connection.sendall(b"250 OK\r\n")
+            for line in lines:
+                if line.upper().startswith(b"QUIT"):
+                    connection.sendall(parting)
+                    return
+                if line.startswith(b"DATA"):
+                    connection.sendall(b"354 go on\r\n")
+                    while next(lines) != b".\r\n":
+                        pass
+                connection.sendall(b"250 OK\r\n")
+
+    with TcpServer(script, talks_first=True) as server:
+        _sender(server.port)(_mail())
+    assert greeted == [b"ehlo example.org\r\n"]  # not this machine's name, for which the DNS would be asked
+
+
+def test_a_server_that_dribbles_is_cut_off_at_the_deadline() -> None:
+    def dribble(connection: socket.socket, request: bytes) -> None:
+        for _ in range(100):  # five seconds: without a deadline this test fails, and does not hang
+            if not server.released.wait(0.05):
+                connection.sendall(b"220-welcome\r\n")
+
+    began = time.monotonic()
+    with TcpServer(dribble, talks_first=True) as server, pytest.raises(RetryableError):
+        _sender(server.port, timeout_s=0.2)(_mail())
+    assert time.monotonic() - began < 3.0
+
+
+@pytest.mark.parametrize(
+    ("after", "said"), [(b"AUTH", b"535 5.7.8 no: hunter2\r\n"), (b"MAIL", b"550 5.7.1 not with hunter2\r\n")]
+)
+def test_what_a_server_says_of_the_password_is_not_repeated(after: bytes, said: bytes) -> None:
+    def script(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"220 test\r\n")
+        with connection.makefile("rb") as lines:
+            for line in lines:
+                known = {b"EHLO": b"250-test\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 in\r\n"} | {after: said}
+                connection.sendall(known.get(line[:4].upper(), b"250 OK\r\n"))
+
+    given: dict[str, Any] = {"tls": "implicit", "ca_file": CERTIFICATE, "user": "u", "password": Secret("hunter2")}
+    with TcpServer(script, talks_first=True, tls=server_tls()) as server, pytest.raises(GiveUpError) as told:
+        _sender(server.port, **given)(_mail())
+    assert said[:3].decode() in str(told.value)
+    assert "hunter2" not in str(told.value)
 
 
 def test_a_server_that_is_not_there_may_be_tried_again() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tapewatch.mail import check_login
 from tapewatch.model.errors import InputError
 from tapewatch.model.secret import Secret
 from tapewatch.reports.addresses import AllowList, check_address
@@ -36,17 +37,14 @@ class ReportSmtpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Address that reports come from."""
 
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 30.0
-    """Seconds to wait for each answer of the server."""
+    """Seconds to wait for each answer of the server; a whole delivery may take four times that."""
 
     def __post_init__(self) -> None:
         try:
             check_address(self.sender)
         except InputError as error:  # msgspec tells the place of a ValueError
             raise ValueError(str(error)) from None
-        if (self.user is None) != (self.password is None):
-            raise ValueError("user and password go together")
-        if self.user is not None and self.tls == "none":
-            raise ValueError('a password is not sent unencrypted: set tls to "starttls" or "implicit"')
+        check_login(self)
 
 
 class ScheduleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

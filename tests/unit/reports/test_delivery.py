@@ -122,6 +122,8 @@ def test_a_password_needs_encryption_and_never_shows() -> None:
         ReportSmtpSettings(host="h", sender="a@b", user="u", password=secret, tls="none")
     with pytest.raises(ValueError, match="go together"):
         ReportSmtpSettings(host="h", sender="a@b", user="u")
+    with pytest.raises(ValueError, match="ASCII"):
+        ReportSmtpSettings(host="h", sender="a@b", user="u", password=Secret("s3crét"))
     with pytest.raises(ValueError, match="not an e-mail address"):
         ReportSmtpSettings(host="h", sender="a@b\r\nBcc: c@d")
 
