@@ -57,7 +57,7 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str, column:
 
 
 @pytest.mark.parametrize("cut", [";", "\t", "\r", "\n"])
-@pytest.mark.parametrize("formula", ["=1+1", "  -1+1|cmd", "＋1"])
+@pytest.mark.parametrize("formula", ["=1+1", "  -1+1|cmd", "＋1", '"=1+1', ' ""@A1'])
 def test_a_formula_behind_what_some_spreadsheets_cut_at_gets_an_apostrophe_too(cut: str, formula: str) -> None:
     text = f"fell{cut}{formula}{cut}{formula}"
     assert _rows(make_alert(message=text))[0]["message"] == f"fell{cut}'{formula}{cut}'{formula}"

@@ -94,7 +94,7 @@ _STORED = tuple((name, where) for name, _, where in _COLUMNS if where is not Non
 _stored = attrgetter(*(where for _, where in _STORED))
 _NO_CASE: tuple[str | None, ...] = ("open", None, None, None, None, None, None, None)
 _FORMULA = r"^( *[=+\-@\t\r\n＝＋－＠])"
-_INSIDE = r"([;\t\r\n])( *[=+\-@＝＋－＠])"
+_INSIDE = r"([;\t\r\n])([ \"]*[=+\-@＝＋－＠])"  # a piece that begins with a quote is read without it
 _SUSPECT = f"{_FORMULA}|{_INSIDE}"
 
 
