@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+from tapewatch.model.times import DAY_NS
+
+LOOK_BACK_NS = 2 * DAY_NS  # so far back schedules make up for what has no task: a task has to stay known for as long
 TaskStatus = Literal["queued", "running", "done", "failed"]
 
 

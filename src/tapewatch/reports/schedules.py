@@ -13,6 +13,7 @@ import msgspec
 
 from tapewatch.model.errors import InputError, RetryableError
 from tapewatch.model.instruments import upper_symbol
+from tapewatch.model.report_task import LOOK_BACK_NS
 from tapewatch.model.times import DAY_NS, HOUR_NS, SECOND_NS, datetime_to_ns
 from tapewatch.reports.content import zone_of
 from tapewatch.reports.port import ReportRequest
@@ -130,7 +131,7 @@ class Scheduler:
     schedules: Sequence[Schedule]
     tasks: ReportTasks
     now: Callable[[], int]
-    catch_up_ns: int = 2 * DAY_NS
+    catch_up_ns: int = LOOK_BACK_NS
     started_ns: int | None = None  # occurrences before it are not made up for; None: they are
 
     def __post_init__(self) -> None:

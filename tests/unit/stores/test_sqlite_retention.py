@@ -11,6 +11,9 @@ from tapewatch.model.alerts import AuditEntry, Case
 from tapewatch.model.report_task import ReportTask, TaskStatus
 from tapewatch.model.ticks import DeadLetter
 from tapewatch.model.times import DAY_NS
+from tapewatch.reports.port import ReportRequest
+from tapewatch.reports.schedules import Schedule, Scheduler
+from tapewatch.reports.tasks import ReportTasks
 from tapewatch.stores.port import AlertQuery, LedgerRow
 from tapewatch.stores.sqlite import (
     Database,
@@ -22,6 +25,7 @@ from tapewatch.stores.sqlite import (
     retain,
 )
 from tests.factories import make_alert, make_alerts, make_signal
+from tests.unit.reports.sources import ListSource
 
 REPORTS = {"report_files": 0, "report_tasks": 0, "groups": 0, "market_minutes": 0}
 OLD, NEW, NOW = 1 * DAY_NS, 40 * DAY_NS, 50 * DAY_NS
@@ -128,3 +132,19 @@ def test_finished_reports_go_with_their_files_and_unfinished_ones_stay(database:
     assert (removed["report_tasks"], removed["report_files"]) == (2, 2)
     assert [name for name in ("old", "late", "waits", "new") if store.get(name)] == ["waits", "new"]
     assert [name for name in ("old", "late", "waits", "new") if store.content(name)] == ["waits", "new"]
+
+
+def test_a_scheduled_report_is_made_once_however_short_records_are_kept(database: Database) -> None:
+    clock = [NOW]
+    tasks = ReportTasks(
+        store=SqliteTaskStore(database), source=ListSource(), now=lambda: clock[0], new_id=lambda: "never"
+    )
+    schedule = Schedule("daily", 0, 0, ReportRequest(format="csv"))
+    scheduler = Scheduler([schedule], tasks, now=lambda: clock[0], started_ns=NOW - 1)
+    for _ in range(4):
+        assert scheduler.submit_due() == 1
+        assert tasks.work_once() is not None
+        for _ in range(12):
+            clock[0] += DAY_NS // 12
+            retain(database, clock[0] - 1, 1)
+            assert clock[0] % DAY_NS == 0 or scheduler.submit_due() == 0

@@ -87,7 +87,7 @@ class StoresSettings(Section, frozen=True):
 
     record_days: Days = 1_825
     """Days, counted from when they were written, that alerts, signals, settled notices, dead letters and finished
-    reports are kept. Incidents that are open stay, and so do notices that are still owed."""
+    reports are kept; reports at least three. Incidents that are open stay, and so do notices that are still owed."""
 
     tick_days: Days | None = None
     """Days, counted from the ticks' own time, that they are kept in the history, whichever tape they are of; without

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from tapewatch.model.report_task import LOOK_BACK_NS
 from tapewatch.model.times import DAY_NS
 from tapewatch.stores.sqlite.connection import Database
 
@@ -14,8 +15,9 @@ def retain(database: Database, now_ns: int, days: float, *, changes_kept: int = 
 
     Age is that of the record, not of the market data in it: a replay of an old tape keeps its alerts as long as a live
     one. Incidents go with all their alerts, or not at all; open ones stay. Of the change log (with its news), at most
-    the newest `changes_kept` stay. Notices that are still owed stay, and so do report tasks that are not finished.
-    Cases and the audit are never removed. Threads may read and write meanwhile. Raises ValueError for a negative age.
+    the newest `changes_kept` stay. Notices that are still owed stay, and so do report tasks that are not finished, or
+    that a schedule would make again if they were not known. Cases and the audit are never removed. Threads may read and
+    write meanwhile. Raises ValueError for a negative age.
     """
     if days < 0 or changes_kept < 0:
         raise ValueError(f"cannot keep {days} days and {changes_kept} changes")
@@ -34,9 +36,10 @@ def retain(database: Database, now_ns: int, days: float, *, changes_kept: int = 
     removed["signals"] = _remove(database, "signals", old.format("signals"), values)
     removed["changes"] = _remove(database, "changes", excess, values)
     removed["notices"] = _remove(database, "notices", settled, values)
+    finished = values | {"before": min(before_ns, now_ns - LOOK_BACK_NS - DAY_NS)}
     ended = "task_id IN (SELECT task_id FROM report_tasks WHERE status IN ('done', 'failed') AND created_ns < :before)"
-    removed["report_files"] = _remove(database, "report_files", ended, values)
-    removed["report_tasks"] = _remove(database, "report_tasks", ended, values)
+    removed["report_files"] = _remove(database, "report_files", ended, finished)
+    removed["report_tasks"] = _remove(database, "report_tasks", ended, finished)
     removed["market_minutes"] = _remove(database, "market_minutes", old.format("market_minutes"), values)
     closed = "rowid IN (SELECT rowid FROM groups WHERE state = 'closed' AND stored_ns < :before LIMIT :step)"
     removed["groups"] = _remove(database, "groups", closed, values)
