@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tapewatch.detection.markets import market_of
 from tapewatch.model import ids
 from tapewatch.model.alerts import Alert, Case, Category, Health, Incident, State, severity_of
 from tapewatch.model.bars import Bars
+from tapewatch.model.market import Group, Member
 from tapewatch.model.signals import Direction, Signal
 from tapewatch.model.times import DAY_NS, MINUTE_NS, format_local, format_rfc3339, parse_rfc3339
 
@@ -224,6 +226,27 @@ def _random_alert(random: Random, from_ns: int, days: float, k: int) -> Alert:
         revision=random.randrange(1, 5),
         calibrated=random.random() < 0.7,
         phase="continuous" if venue == "binance" else random.choice(("pre", "regular", "regular", "post")),
+    )
+
+
+def make_group(k: int = 0, venue: str = "XNAS", symbol: str = "TSLA") -> Group:
+    """The k-th fall of a market, with one member."""
+    opened_ns, market = ONSET_NS + k * MINUTE_NS, market_of(venue, symbol)
+    return Group(
+        group_id=f"g{k}",
+        revision=1,
+        market=market,
+        state="closed",
+        direction="drop",
+        from_ns=opened_ns - MINUTE_NS,
+        opened_ns=opened_ns,
+        last_ns=opened_ns,
+        until_ns=opened_ns + 30 * MINUTE_NS,
+        active=4,
+        past=3,
+        move_pct=-4.25,
+        members=[Member(venue, symbol, "drop", opened_ns, -5.5)],
+        message=f"{market} fell as a whole.",
     )
 
 

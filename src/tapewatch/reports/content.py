@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Generic, Protocol, TypeVar, runtime_checkable
@@ -53,8 +53,9 @@ class Peers:
 class MarketSource(Protocol):
     """A report source that can also tell what markets did; the report says so where it cannot."""
 
-    def groups(self, request: ReportRequest) -> list[Group]:
-        """The market-wide moves that were recognised within the request's time, oldest first, at most 100."""
+    def groups(self, request: ReportRequest, named: Collection[str] = ()) -> Iterator[Group]:
+        """The market-wide moves that were recognised within the request's time, oldest first: those with a member of
+        the request's venue and symbol, and those that are named by their ids."""
         ...
 
     def groups_of(self, alerts: Sequence[Alert]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What the paged report says, as plain data: words, numbers, table rows and pictures, without any layout."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from tapewatch.reports.words import MINUS, WIDE, breakable, count, percent, plai
 
 Json = dict[str, Any]  # what the template reads: strings, numbers, lists and objects only
 NARROW = 9  # characters without a space that fit a narrow column
-TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS, MOST_NAMES = 10, 15, 10, 24
+TOP_ALERTS, TOP_SYMBOLS, TOP_DAYS, MOST_NAMES, MOST_GROUPS = 10, 15, 10, 24, 100
 DISPOSITION_NAMES = {
     "manipulation_suspected": "Manipulation suspected",
     "news": "News",
@@ -35,7 +36,7 @@ def document(
     summary: Summary,
     figures: Sequence[Figure],
     coverage: Coverage | None,
-    groups: Sequence[Group] = (),
+    groups: Iterable[Group] = (),
     *,
     zone: ZoneInfo,
     generated_ns: int,
@@ -43,6 +44,7 @@ def document(
     """Everything that the template prints. Outside texts are single lines of bounded length; all else is ours."""
     local = LocalTimes(zone)
     generated_ns = generated_ns // SECOND_NS * SECOND_NS
+    moves = iter(groups)
     return {
         "title": plain(request.title or "Market surveillance report", 120),
         "period": _period(request, local),
@@ -63,7 +65,8 @@ def document(
         "dispositions": _dispositions(summary),
         "worst": [_worst(alert, local) for alert in _top(summary)],
         "figures": [figure_text(k, figure, local) for k, figure in enumerate(figures, start=1)],
-        "groups": _groups(groups, local),
+        "groups": _groups(islice(moves, MOST_GROUPS), local),
+        "groups_note": _groups_note(sum(1 for _ in moves)),
         "figures_note": _figures_note(summary, len(figures)),
         "tables": _tables(summary, local),
         "table_note": _table_note(summary),
@@ -79,11 +82,8 @@ def _period(request: ReportRequest, local: LocalTimes) -> str:
         return "everything on record"
     if request.from_ns is None:
         return f"up to {moment(request.to_ns or 0)}"
-    return (
-        f"from {moment(request.from_ns)}"
-        if request.to_ns is None
-        else (f"{moment(request.from_ns)} to {moment(request.to_ns)}")
-    )
+    begin = moment(request.from_ns)
+    return f"from {begin}" if request.to_ns is None else f"{begin} to {moment(request.to_ns)}"
 
 
 def _minute(ts_ns: int, local: LocalTimes) -> str:
@@ -272,7 +272,7 @@ def _past(figure: Figure) -> str:
     return f"{count(n, 'other incident')} of this symbol in the 30 days before: {', '.join(each)}."
 
 
-def _groups(groups: Sequence[Group], local: LocalTimes) -> list[Json]:
+def _groups(groups: Iterable[Group], local: LocalTimes) -> list[Json]:
     return [
         {
             "opened": local.text(g.opened_ns, "%Y-%m-%d %H:%M"),
@@ -284,6 +284,11 @@ def _groups(groups: Sequence[Group], local: LocalTimes) -> list[Json]:
         }
         for g in groups
     ]
+
+
+def _groups_note(left_out: int) -> str:
+    more = count(left_out, "later one is", "later ones are")
+    return f"The first {MOST_GROUPS:,} are listed; {more} left out." if left_out else ""
 
 
 def _move(alert: Alert) -> str:

@@ -1,7 +1,9 @@
 """What reports read from: the stores' ports, page by page."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
+
+import msgspec
 
 from tapewatch.detection.instruments import Facts
 from tapewatch.detection.markets import common_name, market_of
@@ -16,7 +18,6 @@ from tapewatch.stores.memory import MemoryGroupStore
 from tapewatch.stores.port import AlertQuery, AlertStore, ArchiveReader, CaseStore, GroupQuery, GroupStore
 
 PAGE = 1_000
-MOST_GROUPS = 100
 MOST_PEERS = 30
 
 
@@ -75,13 +76,16 @@ class StoreReportSource:
         """What the wiring knows about what was watched; None where it knows nothing."""
         return self._coverage(request) if self._coverage is not None else None
 
-    def groups(self, request: ReportRequest) -> list[Group]:
-        """The market-wide moves of the request's time; of one market where it asks for a symbol."""
+    def groups(self, request: ReportRequest, named: Collection[str] = ()) -> Iterator[Group]:
+        """As the port says, page by page."""
         market = market_of(request.venue, request.symbol) if request.venue and request.symbol else None
-        query = GroupQuery(
-            market=market, from_ns=request.from_ns, to_ns=request.to_ns, newest_first=False, limit=MOST_GROUPS
-        )
-        return self._groups.groups(query)
+        query = GroupQuery(market=market, from_ns=request.from_ns, to_ns=request.to_ns, newest_first=False, limit=PAGE)
+        while True:
+            page = self._groups.groups(query)
+            yield from (group for group in page if group.group_id in named or _concerns(group, request))
+            if len(page) < PAGE:
+                return
+            query = msgspec.structs.replace(query, after=(page[-1].opened_ns, page[-1].group_id))
 
     def groups_of(self, alerts: Sequence[Alert]) -> dict[str, str]:
         """By alert id, the group of its incident; an incident is taken to begin with the first of its alerts here."""
@@ -107,6 +111,12 @@ class StoreReportSource:
 
     def _name(self, of: Instrument) -> tuple[str, str]:
         return common_name(of, self._facts.get(str(of)))
+
+
+def _concerns(group: Group, request: ReportRequest) -> bool:
+    if request.venue is None and request.symbol is None:
+        return True
+    return any(request.venue in {None, m.venue} and request.symbol in {None, m.symbol} for m in group.members)
 
 
 def _query(request: ReportRequest, after: tuple[int, str] | None) -> AlertQuery:

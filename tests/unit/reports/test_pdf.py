@@ -1,19 +1,22 @@
 import io
 import time
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
 from tapewatch import __version__
+from tapewatch.model.alerts import Alert
 from tapewatch.model.bars import Bars
 from tapewatch.model.errors import InputError
+from tapewatch.model.market import Group
 from tapewatch.model.times import DAY_NS, MINUTE_NS
-from tapewatch.reports.content import Coverage
+from tapewatch.reports.content import Coverage, Peers
 from tapewatch.reports.formats import FORMATS, format_named
 from tapewatch.reports.formats.pdf import PdfFormat
 from tapewatch.reports.port import ReportRequest, ReportSource
-from tests.factories import ONSET_NS, make_alert, make_alerts, make_case
+from tests.factories import ONSET_NS, make_alert, make_alerts, make_case, make_group
 from tests.unit.reports.sources import ListSource
 
 GENERATED_NS = ONSET_NS + 7 * DAY_NS
@@ -47,6 +50,23 @@ def test_what_was_watched_is_named_also_where_it_raised_nothing() -> None:
     text = _text(_pdf(WatchedSource([make_alert()])))
     assert "XNAS:QUIET" in text
     assert "9,516" in text
+
+
+def test_market_wide_moves_that_are_left_out_are_told() -> None:
+    class Moving(ListSource):
+        def groups(self, request: ReportRequest, named: Collection[str] = ()) -> Iterator[Group]:
+            assert named == {"g7"}
+            return (make_group(k) for k in range(112))
+
+        def groups_of(self, alerts: Sequence[Alert]) -> dict[str, str]:
+            return {alert.alert_id: "g7" for alert in alerts}
+
+        def peers(self, venue: str, symbol: str, from_ns: int, to_ns: int) -> Peers:
+            return Peers("none")
+
+    text = _text(_pdf(Moving([make_alert()])))
+    assert "Market-wide moves" in text
+    assert "The first 100 are listed; 12 later ones are left out." in text
 
 
 def test_every_page_has_its_number_and_the_number_of_pages() -> None:

@@ -4,13 +4,14 @@ import pytest
 from tapewatch.detection.instruments import Facts
 from tapewatch.model.alerts import AuditEntry, Case
 from tapewatch.model.bars import Bars
+from tapewatch.model.market import MarketFindings
 from tapewatch.model.times import DAY_NS
 from tapewatch.reports.content import Coverage, CoverageSource
 from tapewatch.reports.port import ReportRequest
 from tapewatch.runtime import report_source
 from tapewatch.runtime.report_source import StoreReportSource
-from tapewatch.stores.memory import MemoryAlertStore, MemoryCaseStore
-from tests.factories import ONSET_NS, make_alerts, make_bars, make_case
+from tapewatch.stores.memory import MemoryAlertStore, MemoryCaseStore, MemoryGroupStore
+from tests.factories import ONSET_NS, make_alerts, make_bars, make_case, make_group
 
 
 class History:
@@ -57,6 +58,25 @@ def test_the_filters_of_the_request_hold() -> None:
         if ONSET_NS + DAY_NS <= a.onset_ns < ONSET_NS + 3 * DAY_NS and (a.symbol, a.severity) == ("TSLA", "high")
     ]
     assert read
+
+
+def test_a_report_has_the_moves_of_its_venue_and_symbol_and_those_that_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(report_source, "PAGE", 2)
+    store = MemoryGroupStore()
+    members = (("XNAS", "TSLA"), ("XNAS", "AAPL"), ("XNYS", "TSLA"), ("XNAS", "TSLA"), ("XNAS", "TSLA"))
+    store.put(MarketFindings(groups=[make_group(k, *member) for k, member in enumerate(members)]))
+    source = StoreReportSource(MemoryAlertStore(), MemoryCaseStore(), History(), groups=store)
+
+    def found(*named: str, venue: str | None = None, symbol: str | None = None) -> list[str]:
+        request = ReportRequest(format="pdf", venue=venue, symbol=symbol)
+        return [group.group_id for group in source.groups(request, named)]
+
+    assert found() == ["g0", "g1", "g2", "g3", "g4"]
+    assert found(venue="XNAS") == ["g0", "g1", "g3", "g4"]
+    assert found(symbol="AAPL") == ["g1"]
+    assert found("g3", "g9", venue="XNAS", symbol="AAPL") == ["g1", "g3"]
 
 
 def test_bars_come_from_the_history() -> None:

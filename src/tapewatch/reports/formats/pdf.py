@@ -39,7 +39,8 @@ class PdfFormat:
         summary = summarise(source.alerts(request), zone, keep=self._rows, charts=self._charts)
         figures = [figure(episode, request, source, zone) for episode in summary.episodes]
         coverage = source.coverage(request) if isinstance(source, CoverageSource) else None
-        groups = source.groups(request) if isinstance(source, MarketSource) else []
+        charted = {f.group_id for f in figures if f.group_id}
+        groups = source.groups(request, charted) if isinstance(source, MarketSource) else iter(())
         content = document(request, summary, figures, coverage, groups, zone=zone, generated_ns=generated_ns)
         yield compile_pdf(content, generated_ns)
 
