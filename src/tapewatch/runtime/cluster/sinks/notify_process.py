@@ -7,7 +7,7 @@ from threading import Event
 from prometheus_client import CollectorRegistry
 
 from tapewatch.alerts.silences import Silence
-from tapewatch.model.errors import GiveUpError, RetryableError
+from tapewatch.model.errors import GiveUpError, TapewatchError
 from tapewatch.runtime.cluster.checks import redis_answers
 from tapewatch.runtime.cluster.elastic import elastic_client
 from tapewatch.runtime.cluster.ops import OpsServer, run_parts
@@ -54,7 +54,7 @@ class KnownSilences:
                 self._prepared = True
             self._known = tuple(self._cases.silences())
             self._told = False
-        except RetryableError as error:
+        except TapewatchError as error:  # whatever it is: people are told of alerts all the same
             if not self._told:
                 _log.warning("silences are as of the last look: %s", error)
                 self._told = True
