@@ -9,6 +9,10 @@ class InputError(TapewatchError):
     """The input (file, setting, rule, request) is wrong: fix it and call again; trying again unchanged is useless."""
 
 
+class DeniedError(InputError):
+    """A server does not let this process in: its settings are wrong, not what somebody asked of it."""
+
+
 class RetryableError(TapewatchError):
     """A server or resource did not answer or was busy: the same call may succeed later."""
 

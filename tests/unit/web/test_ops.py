@@ -3,7 +3,7 @@ import logging
 import pytest
 from starlette.testclient import TestClient
 
-from tapewatch.model.errors import RetryableError
+from tapewatch.model.errors import DeniedError, RetryableError
 from tapewatch.stores.memory.alerts import MemoryAlertStore
 from tapewatch.stores.port import AlertQuery
 from tests.unit.web.support import make_client
@@ -108,3 +108,15 @@ def test_the_store_is_never_asked_on_the_event_loop() -> None:
 
     client: TestClient = make_client(1, alerts=Watching())
     assert client.get("/alerts").status_code == 503
+
+
+def test_a_store_that_refuses_the_servers_own_credentials_is_not_the_clients_mistake() -> None:
+    class Closed(MemoryAlertStore):
+        def page(self, query: AlertQuery) -> list[object]:  # type: ignore[override]  # it only ever raises
+            raise DeniedError("Elasticsearch does not let us (401) for user desk")
+
+    why = "check credentials and permissions"
+    answer = make_client(1, alerts=Closed(), readiness={"elasticsearch": lambda: why}).get("/v1/alerts")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"elasticsearch": why}
+    assert "desk" not in answer.json()["detail"]

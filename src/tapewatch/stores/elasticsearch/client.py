@@ -10,7 +10,7 @@ from elastic_transport import ConnectionError as NoAnswer
 from elastic_transport import TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
-from tapewatch.model.errors import GiveUpError, InputError, RetryableError
+from tapewatch.model.errors import DeniedError, GiveUpError, InputError, RetryableError
 from tapewatch.model.secret import Secret
 
 _LATER = frozenset({408, 429, 500, 502, 503, 504})
@@ -68,10 +68,10 @@ def answering(what: str) -> Iterator[None]:
     except ApiError as error:
         raise _as_ours(error, what) from error
     except UnsupportedProductError as error:
-        raise InputError(f"{what}: the server is not Elasticsearch") from error
+        raise DeniedError(f"{what}: the server is not Elasticsearch") from error
     except TlsError as error:
         if _UNTRUSTED in error.message:
-            raise InputError(f"{what}: the server's certificate is not trusted, see elasticsearch.ca_file") from error
+            raise DeniedError(f"{what}: the server's certificate is not trusted, see elasticsearch.ca_file") from error
         raise RetryableError(f"{what}: no secure connection to Elasticsearch: {error.message}") from error
     except NoAnswer as error:
         raise RetryableError(f"{what}: Elasticsearch does not answer") from error
@@ -79,10 +79,10 @@ def answering(what: str) -> Iterator[None]:
         raise RetryableError(f"{what}: {error.message}") from error
 
 
-def _as_ours(error: ApiError, what: str) -> InputError | RetryableError | GiveUpError:
+def _as_ours(error: ApiError, what: str) -> DeniedError | RetryableError | GiveUpError:
     status = error.meta.status
     if status in _LATER:
         return RetryableError(f"{what}: Elasticsearch cannot now ({status})")
     if status in _DENIED:
-        return InputError(f"{what}: Elasticsearch does not let us ({status}): check credentials and permissions")
+        return DeniedError(f"{what}: Elasticsearch does not let us ({status}): check credentials and permissions")
     return GiveUpError(f"{what}: Elasticsearch refused ({status}): {error.message}")

@@ -9,7 +9,7 @@ from redis import exceptions as errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tapewatch.model.errors import GiveUpError, InputError, RetryableError
+from tapewatch.model.errors import DeniedError, GiveUpError, InputError, RetryableError
 from tapewatch.model.secret import Secret
 
 Client: TypeAlias = Redis | RedisCluster
@@ -48,15 +48,15 @@ def connect(url: Secret, *, cluster: bool = False, timeout_s: float = 5.0) -> Cl
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn Redis's errors into RetryableError (no answer, or not now), InputError (not allowed) or GiveUpError."""
+    """Turn Redis's errors into RetryableError (no answer, or not now), DeniedError (not allowed) or GiveUpError."""
     try:
         yield
     except _DENIED as error:
-        raise InputError(f"Redis does not let us in or lacks a permission for us: {error}") from error
+        raise DeniedError(f"Redis does not let us in or lacks a permission for us: {error}") from error
     except _LATER as error:
         raise RetryableError(f"Redis did not answer or cannot now: {error}") from error
     except errors.InvalidResponse as error:
-        raise InputError("what answers at the address of Redis is not Redis") from error
+        raise DeniedError("what answers at the address of Redis is not Redis") from error
     except errors.ResponseError as error:
         if str(error).startswith(_LATER_TEXTS):
             raise RetryableError(f"Redis cannot now: {error}") from error

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from tapewatch.model.errors import CommitRefusedError, InputError, RetryableError
+from tapewatch.model.errors import CommitRefusedError, DeniedError, InputError, RetryableError
 from tapewatch.web.api.deps import run_checks
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(InputError, _on_input)
+    app.add_exception_handler(DeniedError, _on_denied)
     app.add_exception_handler(RetryableError, _on_retryable)
     app.add_exception_handler(CommitRefusedError, _on_conflict)
     app.add_exception_handler(Exception, _on_unexpected)
@@ -145,9 +146,17 @@ def _on_input(_request: Request, error: Exception) -> Response:
 
 def _on_retryable(request: Request, error: Exception) -> Response:
     logger.warning("a store was busy or out of reach: %s", error)
+    return _unavailable(request, "a store is busy or out of reach; the same request may succeed later")
+
+
+def _on_denied(request: Request, error: Exception) -> Response:
+    logger.error("a store does not let us in: %s", error)
+    return _unavailable(request, "a store does not let this server in; whoever runs it has to mend its settings")
+
+
+def _unavailable(request: Request, detail: str) -> Response:
     checks = run_checks(request.app.state.deps)
     failing = {name: why for name, why in checks.items() if why is not None} or None
-    detail = "a store is busy or out of reach; the same request may succeed later"
     return problem_response(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)}, checks=failing)
 
 
