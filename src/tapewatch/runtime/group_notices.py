@@ -12,10 +12,15 @@ from tapewatch.notify.settings import link_to
 Members = Sequence[tuple[Incident, Alert]]
 
 
+def weight(alert: Alert) -> tuple[bool, float, str]:
+    """The worst alert has the most: one that was retracted only where none stands."""
+    return alert.state != "retracted", alert.score, alert.alert_id
+
+
 def group_notices(group: Group, members: Members, link: str | None) -> list[Notice]:
     """The beginning, which the ledger drops if it was told, and the end where it has come. At least one member."""
     incident = incident_for(group, [i for i, _ in members])
-    worst = max((a for _, a in members), key=lambda a: (a.score, a.alert_id))
+    worst = max((a for _, a in members), key=weight)
     at = link_to(link, group.group_id, worst.alert_id)
     begin = Notice(event="opened", incident=incident, alert=worst, link=at, group=group)
     end = Notice(event="resolved", incident=incident, alert=worst, link=at, group=group)

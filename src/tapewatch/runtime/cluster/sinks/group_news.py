@@ -15,7 +15,7 @@ from tapewatch.notify.decide import Grouping
 from tapewatch.notify.notifier import Notifier
 from tapewatch.notify.port import Notice
 from tapewatch.notify.settings import NotifySettings
-from tapewatch.runtime.group_notices import group_notices, may_be_grouped
+from tapewatch.runtime.group_notices import group_notices, may_be_grouped, weight
 from tapewatch.stores.markets import MarketReader, told_incident
 from tapewatch.stores.redis.groups import GroupNews, RedisGroupStore
 from tapewatch.stores.redis.notices import RedisNoticeMemory
@@ -69,7 +69,7 @@ class GroupDesk:
         for known in self._memory.between(group.from_ns, group.until_ns):
             incident = fold(list(known.alerts.values()))
             if group_of(incident, market_of(incident.venue, incident.symbol), [group]) is not None:
-                found.append((incident, max(known.alerts.values(), key=lambda a: (a.score, a.alert_id))))
+                found.append((incident, max(known.alerts.values(), key=weight)))
         return sorted(found, key=lambda pair: (pair[0].onset_ns, pair[0].incident_id))
 
     def _complete(self, group: Group, members: Sequence[tuple[Incident, Alert]]) -> bool:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from tapewatch.model.alerts import Alert, Case
-from tapewatch.model.errors import RetryableError
+from tapewatch.model.errors import DeniedError, RetryableError
 from tapewatch.model.times import DAY_NS
 from tapewatch.stores.port import AlertQuery, AlertStore
 from tapewatch.web.api import params
@@ -130,9 +130,10 @@ def find_alert(store: AlertStore, alert_id: str) -> Alert:
 
 
 def _notices(deps: ApiDeps, alert_id: str) -> list[NoticeView] | None:
+    """The ledger has a server of its own, which /readyz names: without it the alert is told without its notices."""
     try:
         return [notice_view(r) for r in deps.notices.notices(alert_id, _DETAIL_NOTICES)] if deps.notices else None
-    except RetryableError:  # the ledger has a server of its own, which /readyz names: the alert is told without it
+    except (RetryableError, DeniedError):
         return None
 
 
