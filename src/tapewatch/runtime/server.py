@@ -17,6 +17,7 @@ from tapewatch.feeds.paced import paced
 from tapewatch.feeds.port import Feed
 from tapewatch.model.bars import Bars
 from tapewatch.model.errors import TapewatchError
+from tapewatch.model.instruments import Instrument
 from tapewatch.runtime.config.settings import Settings
 from tapewatch.runtime.coverage import WatchedCoverage
 from tapewatch.runtime.embedded import (
@@ -64,6 +65,10 @@ class ServedHistory:
     def bars(self, venue: str, symbol: str, from_ns: int, to_ns: int, interval_ns: int) -> Bars:
         """Those of all tapes; of bars of one start, the live tape's."""
         return merged([tape.bars(venue, symbol, from_ns, to_ns, interval_ns) for tape in (self._others, self._live)])
+
+    def instruments(self, from_ns: int, to_ns: int) -> list[Instrument]:
+        """As `ArchiveReader` says, of what is in files by now."""
+        return CombinedBars(self._root).instruments(from_ns, to_ns)
 
     def retain(self, now_ns: int, days: float) -> int:
         """`ParquetTickHistory.retain` on all tapes; one that cannot be opened is logged and left for the next time."""

@@ -13,6 +13,7 @@ from tapewatch.model.times import DAY_NS, HOUR_NS, MINUTE_NS
 from tapewatch.runtime.embedded import OnDisk, history_root, open_on_disk
 from tapewatch.runtime.server import ServedHistory
 from tapewatch.stores.parquet import ParquetTickHistory, ParquetTickReader
+from tapewatch.stores.port import ArchiveReader
 
 T0 = 1_744_034_400_000_000_000  # 2025-04-07T14:00:00Z
 TSLA = Instrument("XNAS", "TSLA")
@@ -43,6 +44,9 @@ def test_bars_of_all_tapes_are_shown_and_the_live_one_wins(tmp_path: Path, yeste
     assert ((shown.ts_ns - T0) // MINUTE_NS).tolist() == [0, 1, 2, 5]
     assert shown.close.tolist() == [1.0, 2.0, 2.0, 1.0]
     assert shown.ts_ns.dtype == np.int64
+    served = ServedHistory(stores, history_root(tmp_path, ""), "live")
+    assert isinstance(served, ArchiveReader), "reports made here know as much as those of the directory"
+    assert served.instruments(T0, T0 + HOUR_NS) == [TSLA]
     stores.close()
 
 

@@ -57,6 +57,7 @@ class RemoteTickArchive:
             self._manifest = read_manifest(system, self._path)
         self._taken = self._manifest.archived
         self._pieces: list[tuple[TickBatch, NDArray[np.int8]]] = []
+        self._rows = 0  # of all pieces
 
     def append(self, ticks: TickBatch, fates: NDArray[np.int8], start: int, end: int) -> None:
         """As the port says."""
@@ -64,8 +65,9 @@ class RemoteTickArchive:
             return
         keep = (ticks.kind != Kind.HEARTBEAT) & (ticks.offset >= max(self._taken, start)) & (ticks.offset < end)
         self._pieces.append((ticks.take(keep), fates[keep]))
+        self._rows += int(keep.sum())
         self._taken = end
-        if sum(len(piece[0]) for piece in self._pieces) >= self._max_rows:
+        if self._rows >= self._max_rows:
             self.flush()
 
     def flush(self) -> int:
@@ -82,7 +84,7 @@ class RemoteTickArchive:
             changed = Manifest(archived=end, files=(*self._manifest.files, *written))
             with self._system.open_output_stream(f"{self._path}/{manifests.NAME}") as out:
                 out.write(msgspec.json.encode(changed))
-        self._manifest, self._pieces = changed, []
+        self._manifest, self._pieces, self._rows = changed, [], 0
         return end
 
     def close(self) -> None:
