@@ -60,7 +60,8 @@ class Layout:
 def learn_layout(path: str, head: bytes, settings: CsvSettings) -> Layout:
     """Learn the layout from whole lines at the head of a file. Raises InputError where it is not market data."""
     file = STDIN_NAME if path == STDIN else path
-    lines = [line.rstrip("\r") for line in head.decode("utf-8", "replace").split("\n")]  # as rows are cut, no other way
+    # Cut as rows are, at newlines alone; a stray carriage return within one is its row's fault, and found there.
+    lines = [line.rstrip("\r").replace("\r", " ") for line in head.decode("utf-8", "replace").split("\n")]
     at, delimiter, first = _top(lines, settings.mapping)
     ticker, first, more = _three_rows(lines[at + 1 : at + 3], delimiter, first)
     at += more
