@@ -34,8 +34,8 @@ class LogShorterError(InputError):
 
     def __init__(self, name: str, offset: int, end: int) -> None:
         super().__init__(
-            f"{name}: the log ends at {end}, before offset {offset}; where that was read once, the broker has lost what"
-            f" it had acknowledged (a power cut with one replica?)"
+            f"{name}: offset {offset} is outside of the log, which ends at {end}; where that was read once, the broker"
+            f" has lost what it had acknowledged (a power cut with one replica?)"
         )
         self.end = end
 

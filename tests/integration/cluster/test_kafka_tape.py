@@ -233,7 +233,7 @@ def test_a_log_that_ends_before_the_place_to_read_from_says_where(
     publisher: KafkaPublisher, open_tape: Callable[[str, int], KafkaTape], topic: str
 ) -> None:
     publisher.publish(topic, [None] * 3, [b"x"] * 3, partition=0)
-    with pytest.raises(LogShorterError, match=f"{topic}/0: the log ends at 3, before offset 5") as short:
+    with pytest.raises(LogShorterError, match=f"{topic}/0: offset 5 is outside of the log, which ends at 3") as short:
         open_tape(topic, 0).read(5)
     assert short.value.end == 3
 

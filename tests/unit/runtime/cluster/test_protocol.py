@@ -298,7 +298,7 @@ def test_a_log_that_lost_its_end_is_waited_for_and_what_is_passed_over_is_told_o
     for _ in range(50):
         one.turn(1.0)
     assert one.driver.next == 600
-    assert "the log ends at 450, before offset 600" in one.driver.trouble
+    assert "offset 600 is outside of the log, which ends at 450" in one.driver.trouble
     assert (one.driver.gap, one.driver.counts["gap_records"]) == ("offsets 450 to 599", 150)
     world.log.last = None  # it has grown past the place
     one.run_to(tape().end)
