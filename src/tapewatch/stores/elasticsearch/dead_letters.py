@@ -1,7 +1,6 @@
 """Records that could not be read, in Elasticsearch: for those who look; the topic of dead letters has them whole."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import msgspec
 from elasticsearch import Elasticsearch
@@ -31,8 +30,7 @@ class ElasticDeadLetterStore:
         writes = []
         for number, letter in letters:
             document = msgspec.json.encode(_Numbered(number=number, **msgspec.structs.asdict(letter)))
-            content = blake2b(letter.raw.encode(), digest_size=8).hexdigest()
-            name = f"{letter.source}:{letter.offset}:{content}"
+            name = f"{letter.source}:{letter.offset}:{letter.content}"
             writes.append(Operation(self._index, name, document, create=True))
         self._writer.write(writes)
 

@@ -6,7 +6,6 @@ import msgspec
 
 from tapewatch.model.ticks import DeadLetter
 from tapewatch.stores.sqlite.connection import Database
-from tapewatch.stores.sqlite.letters_by_content import content_of
 
 _letter = msgspec.json.Decoder(DeadLetter)
 
@@ -27,7 +26,7 @@ class SqliteDeadLetterStore:
                 "INSERT INTO dead_letters (source, tape_offset, content, payload, stored_ns) SELECT ?1, ?2, ?3, ?4, ?5"
                 " WHERE NOT EXISTS"
                 " (SELECT 1 FROM dead_letters WHERE source = ?1 AND tape_offset = ?2 AND content = ?3)",
-                ((x.source, x.offset, content_of(x), msgspec.json.encode(x), stored_ns) for x in letters),
+                ((x.source, x.offset, x.content, msgspec.json.encode(x), stored_ns) for x in letters),
             )
 
     def dead_letters(self, after: int, limit: int) -> list[tuple[int, DeadLetter]]:
