@@ -10,10 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tapewatch.model.times import DAY_NS, SECOND_NS
-
-LIMIT_NS = np.iinfo(np.int64).max - 403 * DAY_NS
-"""Times beyond this (year 2261) do not fit; the margin is for offsets and the longest interval, which is added."""
+from tapewatch.model.times import FIRST_YEAR, LAST_YEAR, LIMIT_NS, SECOND_NS
 
 _UNITS = ((10**10, SECOND_NS), (10**13, 10**6), (10**16, 10**3))  # below the bound it is s, ms, us; else ns
 _DATES = (19_000_101, 21_001_231)  # whole numbers in this range are dates written YYYYMMDD
@@ -143,7 +140,7 @@ def _iso_texts(frame: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_
         fraction=_nine_digits(pl.col("f")),
         away=(away[0] * 3600 + away[1] * 60) * pl.when(zone.struct.field("1") == "-").then(-1).otherwise(1),
     )
-    inside = read["year"].is_between(1680, 2260).fill_null(False)
+    inside = read["year"].is_between(FIRST_YEAR, LAST_YEAR).fill_null(False)
     ok = (read["day"].is_not_null() & inside).to_numpy()
     days = read["day"].cast(pl.Int64).fill_null(0).to_numpy()
     seconds = read["seconds"].fill_null(0).to_numpy() - read["away"].fill_null(0).to_numpy()

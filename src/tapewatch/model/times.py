@@ -10,6 +10,12 @@ SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
+LONGEST_INTERVAL_NS = 400 * DAY_NS
+"""Of a bar that a feed may tell."""
+LIMIT_NS = 2**63 - 1 - LONGEST_INTERVAL_NS - 3 * DAY_NS
+"""Times of feeds end here (in 2261): an interval is added to them, and an offset from UTC taken off."""
+FIRST_YEAR, LAST_YEAR = 1680, 2260
+"""Of the dates that feeds may write: the whole years within."""
 
 _RFC3339 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d{1,9}))?"

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tapewatch.model.instruments import Instrument, default_venue, upper_symbol
 from tapewatch.model.numbers import LEAST, MOST
 from tapewatch.model.ticks import DTYPES, Column, DeadLetter, FeedBatch, Kind, TickBatch, make_batch
-from tapewatch.model.times import MINUTE_NS, format_rfc3339
+from tapewatch.model.times import LONGEST_INTERVAL_NS, MINUTE_NS, format_rfc3339
 from tapewatch.model.trade_ids import hash_trade_ids, hash_trade_numbers
 from tapewatch.model.zones import read_local
 from tapewatch.tape.encode_columns import encode_many
 from tapewatch.tape.messages import MISSING, DeadRecord, Number, Record, decode_message
-from tapewatch.tape.plain import BEAT, HANDED_BACK, HASHED, LONGEST_INTERVAL_NS, NUMBERED, Scanned, scan
+from tapewatch.tape.plain import BEAT, HANDED_BACK, HASHED, NUMBERED, Scanned, scan
 from tapewatch.tape.port import RawBatch
 from tapewatch.tape.times import epoch_number, parse_time
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewatch.model.times import DAY_NS
+from tapewatch.model import times
+from tapewatch.model.times import LONGEST_INTERVAL_NS
 from tapewatch.tape import plain_values
 from tapewatch.tape.compiled import compiled, kept
 from tapewatch.tape.plain_values import (
@@ -56,7 +57,6 @@ HANDED_BACK, BAR, TRADE, BEAT = 0, 1, 2, 3
 """What a message was found to be."""
 NO_ID, NUMBERED, HASHED = 0, 1, 2
 """What `id_number` of a trade is: nothing, the id itself, or its hash."""
-LONGEST_INTERVAL_NS = 400 * DAY_NS
 _EXACT_INT, _EXACT_POWER = 2**53, 22  # within both, one division rounds as if it were exact (Clinger 1990)
 _POWERS = 10.0 ** np.arange(_EXACT_POWER + 1)
 _LONGEST_NUMBER = 64
@@ -109,7 +109,9 @@ def scan(data: bytes, starts: NDArray[np.int64], interval_ns: int) -> Scanned:
         hard=np.zeros((5, n), np.int64),
     )
     slots = np.full(1 << max(2 * n - 1, 1).bit_length(), -1, np.int32)
-    known = kept(_scan, __name__, plain_values.__name__)(np.frombuffer(data, np.uint8), starts, interval_ns, out, slots)
+    known = kept(_scan, __name__, plain_values.__name__, times.__name__)(
+        np.frombuffer(data, np.uint8), starts, interval_ns, out, slots
+    )
     for column, row in np.argwhere(out.hard).tolist():
         start, size = divmod(int(out.hard[column, row]), _LONGEST_NUMBER)
         out.values[column, row] = float(data[start : start + size])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tapewatch.model.times import DAY_NS, MINUTE_NS
+from tapewatch.model.times import DAY_NS, FIRST_YEAR, LAST_YEAR, LIMIT_NS, MINUTE_NS
 from tapewatch.tape.compiled import compiled
 
 Bytes = NDArray[np.uint8]
@@ -44,7 +44,6 @@ for _row, _name in enumerate(_NAMES):
     _WORDS[_row, : len(_name)] = list(_name.encode())
     _ROWS[len(_name), ord(_name[2]) % 32] = _row
 _MONTH_ENDS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-_LIMIT_NS = 2**63 - 1 - 403 * DAY_NS
 NO_DAY = -(2**40)
 _MOST = (2**63 - 1 - 9) // 10  # one more digit still fits int64
 
@@ -148,7 +147,7 @@ def digits_to_int(data: Bytes, a: int, size: int) -> int:
 @compiled
 def days_of(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 of a date of 1680 to 2260 (Hinnant's days_from_civil); NO_DAY where there is none."""
-    if not (1680 <= year <= 2260 and 1 <= month <= 12):
+    if not (FIRST_YEAR <= year <= LAST_YEAR and 1 <= month <= 12):
         return NO_DAY
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= day <= _MONTH_ENDS[month - 1] + (1 if leap and month == 2 else 0):
@@ -184,7 +183,7 @@ def read_time(data: Bytes, i: int, end: int, whole: Whole) -> int:
     if i < 0 or places or negative or number < 10**8:  # smaller ones may be dates
         return -1
     unit = 10**9 if number < 10**10 else 10**6 if number < 10**13 else 10**3 if number < 10**16 else 1
-    if number > _LIMIT_NS // unit:
+    if number > LIMIT_NS // unit:
         return -1
     whole[TIME_NS] = number * unit
     return i

@@ -3,9 +3,8 @@
 import re
 from datetime import date
 
-from tapewatch.model.times import DAY_NS, SECOND_NS
+from tapewatch.model.times import DAY_NS, FIRST_YEAR, LAST_YEAR, LIMIT_NS, SECOND_NS
 
-_LIMIT_NS = 2**63 - 1 - 403 * DAY_NS
 _UNITS = ((10**10, SECOND_NS), (10**13, 10**6), (10**16, 10**3))  # below the bound it is s, ms, us; else ns
 _DATES = (19_000_101, 21_001_231)  # whole numbers in this range are dates written YYYYMMDD
 _FIRST_DAY = date(1970, 1, 1).toordinal()
@@ -30,7 +29,7 @@ def parse_time(text: str) -> tuple[int, bool] | None:
     if iso is None:
         return None
     year, month, day, hour, minute, second, fraction, utc, sign, hours, minutes = iso.groups()
-    if not 1680 <= int(year) <= 2260:
+    if not FIRST_YEAR <= int(year) <= LAST_YEAR:
         return None
     try:
         days = date(int(year), int(month), int(day)).toordinal() - _FIRST_DAY
@@ -53,4 +52,4 @@ def epoch_number(value: float) -> tuple[int, bool] | None:
 def _scale(whole: int, part: int) -> tuple[int, bool] | None:
     unit = next((u for bound, u in _UNITS if abs(whole) < bound), 1)
     ns = whole * unit + (-1 if whole < 0 else 1) * (part * unit // SECOND_NS)
-    return (ns, False) if abs(whole) * unit <= _LIMIT_NS else None
+    return (ns, False) if abs(whole) * unit <= LIMIT_NS else None
