@@ -5,19 +5,21 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 
-from tapewatch.model.errors import GiveUpError, InputError, RetryableError, TapewatchError
+from tapewatch.model.errors import DeniedError, GiveUpError, InputError, RetryableError, TapewatchError
 
 _WRONG = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition",
     KafkaError._UNKNOWN_TOPIC: "there is no such topic",
     KafkaError._UNKNOWN_PARTITION: "there is no such partition",
+    KafkaError.MSG_SIZE_TOO_LARGE: "a message is larger than the topic takes",
+    KafkaError._INVALID_ARG: "a setting is not valid",
+}
+_DENIED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "these credentials may not use the topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "these credentials may not use the consumer group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "these credentials may not do this",
     KafkaError.SASL_AUTHENTICATION_FAILED: "the broker refused the credentials",
     KafkaError._AUTHENTICATION: "the broker refused the credentials",
-    KafkaError.MSG_SIZE_TOO_LARGE: "a message is larger than the topic takes",
-    KafkaError._INVALID_ARG: "a setting is not valid",
 }
 
 
@@ -42,8 +44,10 @@ class LogShorterError(InputError):
 
 def as_ours(error: KafkaError, what: str) -> TapewatchError:
     """The error to be raised; `what` names what was tried on what. A broker that is away is RetryableError."""
-    wrong = _WRONG.get(error.code())
-    return InputError(f"{what}: {wrong}") if wrong else RetryableError(f"{what}: {error.str()}")
+    code = error.code()
+    if code in _DENIED:
+        return DeniedError(f"{what}: {_DENIED[code]}")
+    return InputError(f"{what}: {_WRONG[code]}") if code in _WRONG else RetryableError(f"{what}: {error.str()}")
 
 
 @contextmanager
