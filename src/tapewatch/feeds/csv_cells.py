@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from tapewatch.feeds.csv_layout import Layout
 
 _SHOWN = 40
+NOT_UTF_8 = "\ufffd"
+"""What stands in a cell for bytes that are not text."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from tapewatch.feeds.csv_blocks import Block, count_lines
-from tapewatch.feeds.csv_cells import Cells, read_cells
+from tapewatch.feeds.csv_cells import NOT_UTF_8, Cells, read_cells
 from tapewatch.feeds.csv_instruments import InstrumentTable
 from tapewatch.feeds.csv_layout import Layout, TimeStyle
 from tapewatch.feeds.csv_numbers import read_numbers
@@ -134,6 +134,7 @@ class RowReader:
         when = texts["time"]
         if layout.clock_column is not None:
             when = when + " " + cells.columns[layout.clock_column]
+            cells.columns[layout.fields["time"]] = when.str.strip_chars()  # a fault shows both: either may be wrong
         times = read_times(when, layout.dates)
         cells.blame(~times.readable, "time", layout.fields["time"], "is not readable")
         values: dict[str, Column] = {}
@@ -152,6 +153,10 @@ class RowReader:
         arrow = {f: texts[f].fill_null("").to_arrow().cast(pa.string()) for f in texts if f not in values}
         encoded = {f: arrow[f].dictionary_encode() for f in arrow if f not in ("time", "trade_id")}
         symbol_id = self._symbol_ids(encoded.get("symbol"), encoded.get("venue"), len(when))
+        for f in ("symbol", "venue"):  # else names that differ in such letters alone would be one
+            if f in texts:
+                broken = texts[f].str.contains(NOT_UTF_8, literal=True).fill_null(False).to_numpy()
+                cells.blame(broken, f, layout.fields[f], "is not UTF-8, save the file as UTF-8")
         if "symbol" in texts:
             cells.blame(symbol_id < 0, "symbol", layout.fields["symbol"], "is not a name")
         if "trade_id" in arrow:

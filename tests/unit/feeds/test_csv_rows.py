@@ -61,6 +61,28 @@ def test_bytes_that_are_not_text_cost_one_row(tmp_path: Path) -> None:
     assert (len(read.dead), len(read.of(Kind.BAR))) == (1, 2)
 
 
+def test_names_that_are_not_utf_8_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    rows = bars([f"{T},ACIA,1,1,1,1,1", f"{T},A\u00c9,1,1,1,1,1", f"{T},A\u00c8,2,2,2,2,2"])
+    read = read_files(tmp_path, {"x.csv": rows.encode("latin-1")})
+    assert read.names() == ["XNAS:ACIA"]
+    assert [d.reason for d in read.dead] == ["symbol is not UTF-8, save the file as UTF-8: 'A\ufffd'"] * 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ("2025/04/07,25:99", "time is not readable: '2025/04/07 25:99'"),
+        ("2025/04/07,", "time is not readable: '2025/04/07'"),
+        (",10:00", "time is not readable: '10:00'"),
+        (",", "time is missing"),
+    ],
+)
+def test_a_date_and_a_clock_are_shown_together(tmp_path: Path, cells: str, reason: str) -> None:
+    text = f"Symbol,Date,Time,Price,Volume\nA,2025/04/07,10:00,1.5,2\nA,{cells},1.5,2\n"
+    read = read_files(tmp_path, {"x.csv": text})
+    assert [d.reason for d in read.dead] == [reason]
+
+
 def test_the_hour_that_comes_twice_is_told_apart_by_the_clock_going_back(tmp_path: Path) -> None:
     hour = [f"2025-11-02 01:{minute:02}:00" for minute in range(0, 60, 10)]
     read = read_files(tmp_path, {"x.csv": local("2025-11-02 00:50:00", *hour, *hour, "2025-11-02 02:00:00")})

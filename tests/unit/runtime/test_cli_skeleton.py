@@ -289,6 +289,8 @@ def test_a_tape_that_is_there_is_not_added_to(run: Run, tmp_path: Path) -> None:
     before = (tmp_path / "a.tape").read_bytes()
     code, _, err = run("generate", "--file", "in.csv", "--out", "a.tape")
     assert code == 2 and "is there already" in err and (tmp_path / "a.tape").read_bytes() == before
+    assert run("generate", "--out", "a.tape", "--labels", "labels.csv")[0] == 2
+    assert not (tmp_path / "labels.csv").exists()  # nor is anything else written
 
 
 def test_a_file_with_its_newest_row_first_is_refused(run: Run, tmp_path: Path) -> None:

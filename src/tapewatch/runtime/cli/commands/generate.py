@@ -16,6 +16,7 @@ from tapewatch.runtime.cli.progress import progress
 if TYPE_CHECKING:  # imported where they are used: `generate --help` shall not pay for them
     from tapewatch.feeds.port import Feed
     from tapewatch.feeds.simulator import SimulatorConfig
+    from tapewatch.tape.segment import SegmentTape
 
 app = command_app()
 TEXTS = ("csv", "jsonl")
@@ -97,13 +98,14 @@ def generate(
         raise InputError("--clean plants nothing, --traps plants more: choose one")
     chosen = _chosen(out, to, topic, text, ops_port)
     check_apart(file or (), ("--labels", labels), ("--instruments", instruments), ("--out", out))
+    tape = _new_tape(out) if out is not None and out.suffix == TAPE else None
     _write_beside(config, labels, instruments)
     source = _file_feed(ctx, file, symbol, venue) if file else None
     if to:
         _publish(ctx, config, source, topic, speed, ops_port)
         return
-    if out is not None and out.suffix == TAPE:
-        typer.echo(f"{_write_tape(config, source, out, speed):,} records in {out}", err=True)
+    if tape is not None:
+        typer.echo(f"{_write_tape(config, source, tape, speed):,} records in {out}", err=True)
         return
     with ExitStack() as stack:
         target = stack.enter_context(out.open("wb")) if out is not None else sys.stdout.buffer
@@ -158,19 +160,25 @@ def _write(
         return write_ticks((tick_frame(batch.ticks) for batch in source.batches(0)), target, text, told)
 
 
-def _write_tape(config: "SimulatorConfig", feed: "Feed | None", path: Path, speed: float) -> int:
+def _new_tape(path: Path) -> "SegmentTape":
+    """The tape to be written; InputError where one is there already, before anything else is written."""
+    from tapewatch.model.errors import InputError
+    from tapewatch.runtime.feeds import open_segment
+
+    tape = open_segment(path)
+    if there := tape.append([], 0):
+        tape.close()
+        raise InputError(f"--out {path}: a tape of {there:,} records is there already; take another name")
+    return tape
+
+
+def _write_tape(config: "SimulatorConfig", feed: "Feed | None", tape: "SegmentTape", speed: float) -> int:
     """Write a segment file, heartbeats included: a tape that `serve` and `replay` read, and read again."""
     from tapewatch.feeds.paced import paced
     from tapewatch.feeds.simulator import market
-    from tapewatch.model.errors import InputError
-    from tapewatch.runtime.feeds import open_segment
     from tapewatch.tape.feed import record
 
-    tape = open_segment(path)
-    after = tape.append([], 0)
-    if after:
-        tape.close()
-        raise InputError(f"--out {path}: a tape of {after:,} records is there already; take another name")
+    after = 0
     source = paced(feed or market(config), speed or None, time.monotonic_ns, time.sleep)
     with progress("Generating", unit="records") as advance:
         for end in record(source.batches(0), tape, time.time_ns):
