@@ -93,7 +93,10 @@ class Scanned(NamedTuple):
 
 
 def scan(data: bytes, starts: NDArray[np.int64], interval_ns: int) -> Scanned:
-    """Scan messages; `interval_ns` is the length of a bar that does not say it. About 0.5 us a message of 120 bytes."""
+    """Scan messages; `interval_ns` is the length of a bar that does not say it.
+
+    About 0.5 to 1.5 us a message of 120 bytes, by the machine.
+    """
     n = starts.size - 1
     out = Scanned(
         found=np.zeros(n, np.int8),
