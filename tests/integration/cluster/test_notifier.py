@@ -17,16 +17,19 @@ from tapewatch.alerts.groups import close_group, open_group
 from tapewatch.model.alerts import Alert
 from tapewatch.model.market import Group, MarketFindings, MarketMinute, Past
 from tapewatch.model.secret import Secret
-from tapewatch.model.times import MINUTE_NS
+from tapewatch.model.times import DAY_NS, MINUTE_NS
 from tapewatch.notify.port import Delivery, Notice
 from tapewatch.notify.settings import NotifySettings
 from tapewatch.runtime.cluster.servers import Running
+from tapewatch.runtime.cluster.sinks.group_news import GroupDesk
 from tapewatch.runtime.cluster.sinks.loop import SinkLoop
 from tapewatch.runtime.cluster.sinks.notifier import Deliveries, NoticeSink
 from tapewatch.runtime.config.settings import LoggingSettings
 from tapewatch.runtime.logging import configure_logging
 from tapewatch.runtime.tracing import traceparent
 from tapewatch.stores.redis.client import Client, connect
+from tapewatch.stores.redis.groups import RedisGroupStore
+from tapewatch.stores.redis.notices import RedisNoticeMemory
 from tapewatch.tape.kafka_events import event_headers
 from tapewatch.tape.kafka_group import KafkaGroup
 from tapewatch.tape.kafka_names import key_of
@@ -229,6 +232,16 @@ def test_a_group_that_is_known_before_its_members_waits_for_them(desk: Desk) -> 
         eventually(lambda: sink.notifier.counts.snapshot().get(("suppressed", "pigeon", "group")) == 4)
         eventually(lambda: sink.ledger.pending() == 0)
     assert told(desk) == [f"opened {group.group_id}"]
+
+
+def test_groups_of_a_tape_of_the_past_are_kept_by_its_own_clock(desk: Desk) -> None:
+    group, minute, _ = sell_off()
+    store = RedisGroupStore(desk.client, desk.name)
+    groups = GroupDesk(store, RedisNoticeMemory(desk.client, desk.name), ALONE, lambda: END_NS + 600 * DAY_NS)
+    groups.take([MarketFindings([group], [minute], END_NS, {"binance:USDT": 4})])
+    assert (groups.prune(DAY_NS), len(store.news(10))) == (0, 1)
+    groups.take([MarketFindings(through_ns=END_NS + 2 * DAY_NS, active={"binance:USDT": 4})])
+    assert (groups.prune(DAY_NS), len(store.news(10))) == (1, 0)
 
 
 def test_an_alert_in_a_market_whose_minute_is_over_says_what_the_market_did(desk: Desk) -> None:

@@ -57,6 +57,12 @@ class GroupDesk:
                 _log.warning("group %s is not told: no incident of its members is known", news.group.group_id)
             self.store.settle(news)
 
+    def prune(self, keep_ns: int) -> int:
+        """Forget groups that opened longer ago than this, by the clock of their markets where that is behind ours: on a
+        tape of the past they would be gone before they are told. Returns how many."""
+        market_ns, _ = self.store.markets()
+        return self.store.prune(min(self._now(), market_ns or self._now()) - keep_ns)
+
     def told(self, notice: Notice) -> Notice:
         """The notice with what its market did, where that is known."""
         (view,) = self._market.views([notice.incident])

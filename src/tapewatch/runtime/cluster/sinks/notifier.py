@@ -121,8 +121,7 @@ class NoticeSink:
         if clock_s >= self._prune_at:
             self._prune_at = clock_s + _PRUNE_EVERY_S
             self.pruned += self.ledger.prune(self._now() - self._keep_ns)
-            before_ns = self._now() - self._remember_ns
-            self.pruned += self.memory.prune(before_ns) + self.groups.store.prune(before_ns)
+            self.pruned += self.memory.prune(self._now() - self._remember_ns) + self.groups.prune(self._remember_ns)
 
     def _in_place(self, messages: Sequence[Taken]) -> list[Taken]:
         """The messages without those ahead of where the stored place is: a server that fell back reads again."""
