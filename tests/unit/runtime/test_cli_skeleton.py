@@ -291,6 +291,9 @@ def test_a_tape_that_is_there_is_not_added_to(run: Run, tmp_path: Path) -> None:
     assert code == 2 and "is there already" in err and (tmp_path / "a.tape").read_bytes() == before
     assert run("generate", "--out", "a.tape", "--labels", "labels.csv")[0] == 2
     assert not (tmp_path / "labels.csv").exists()  # nor is anything else written
+    (tmp_path / "odd.csv").write_text("no,header,of,ours\n1,2,3,4\n")
+    assert run("generate", "--file", "odd.csv", "--out", "b.tape")[0] == 2
+    assert not (tmp_path / "b.tape").exists()
 
 
 def test_a_file_with_its_newest_row_first_is_refused(run: Run, tmp_path: Path) -> None:

@@ -98,9 +98,9 @@ def generate(
         raise InputError("--clean plants nothing, --traps plants more: choose one")
     chosen = _chosen(out, to, topic, text, ops_port)
     check_apart(file or (), ("--labels", labels), ("--instruments", instruments), ("--out", out))
+    source = _file_feed(ctx, file, symbol, venue) if file else None
     tape = _new_tape(out) if out is not None and out.suffix == TAPE else None
     _write_beside(config, labels, instruments)
-    source = _file_feed(ctx, file, symbol, venue) if file else None
     if to:
         _publish(ctx, config, source, topic, speed, ops_port)
         return
