@@ -26,6 +26,7 @@ class Cells:
     columns: dict[int, pl.Series]
     lines: list[bytes]
     numbers: list[int]  # line of each row, counting from 0 at the top of the block
+    is_text: bool  # else NOT_UTF_8 stands in some cells
     faults: dict[int, str] = field(default_factory=dict)  # row -> what is wrong with it; the first fault is kept
 
     def blame(self, rows: NDArray[np.bool_], field_name: str, column: int, what: str) -> None:
@@ -39,9 +40,11 @@ class Cells:
 
 def read_cells(data: bytes, layout: Layout, use: list[int]) -> Cells:
     """Split whole lines into cells. A newline always ends a row, quoted or not: one stray quote costs one row."""
+    is_text = True
     try:
         data.decode()
     except UnicodeDecodeError:
+        is_text = False
         data = data.decode("utf-8", "replace").encode()
     lines = data.split(b"\n")
     numbers = [i for i, line in enumerate(lines) if line.strip(b"\r")]
@@ -61,7 +64,7 @@ def read_cells(data: bytes, layout: Layout, use: list[int]) -> Cells:
     for name, column in zip(use, table.columns, strict=True):
         text = pl.Series(pl.from_arrow(column)).str.strip_chars()
         columns[name] = text.gather(pl.Series(place, dtype=pl.UInt32)) if faults else text
-    return Cells(columns, lines, numbers, faults)
+    return Cells(columns, lines, numbers, is_text, faults)
 
 
 def _stray(data: bytes, lines: list[bytes], layout: Layout) -> dict[int, str]:

@@ -153,7 +153,7 @@ class RowReader:
         arrow = {f: texts[f].fill_null("").to_arrow().cast(pa.string()) for f in texts if f not in values}
         encoded = {f: arrow[f].dictionary_encode() for f in arrow if f not in ("time", "trade_id")}
         symbol_id = self._symbol_ids(encoded.get("symbol"), encoded.get("venue"), len(when))
-        for f in ("symbol", "venue"):  # else names that differ in such letters alone would be one
+        for f in () if cells.is_text else ("symbol", "venue"):  # names that differ in such letters alone would be one
             if f in texts:
                 broken = texts[f].str.contains(NOT_UTF_8, literal=True).fill_null(False).to_numpy()
                 cells.blame(broken, f, layout.fields[f], "is not UTF-8, save the file as UTF-8")

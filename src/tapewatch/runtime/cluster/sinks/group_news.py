@@ -60,8 +60,8 @@ class GroupDesk:
     def prune(self, keep_ns: int) -> int:
         """Forget groups that opened longer ago than this, by the clock of their markets where that is behind ours: on a
         tape of the past they would be gone before they are told. Returns how many."""
-        market_ns, _ = self.store.markets()
-        return self.store.prune(min(self._now(), market_ns or self._now()) - keep_ns)
+        now_ns, (market_ns, _) = self._now(), self.store.markets()
+        return self.store.prune(min(now_ns, market_ns or now_ns) - keep_ns)
 
     def told(self, notice: Notice) -> Notice:
         """The notice with what its market did, where that is known."""
